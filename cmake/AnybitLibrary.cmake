@@ -1,0 +1,31 @@
+# anybit_library(NAME SOURCES a.cpp … [LINK lib …] [DEPENDS target …] [MLIR])
+#
+# A static library of one room. With MLIR it sees the generated headers and the precompiled MLIR header, and links
+# the one shared MLIR library: no own library names an MLIR component (two copies on one link line otherwise).
+function(anybit_library name)
+  cmake_parse_arguments(arg "MLIR" "" "SOURCES;LINK;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include")
+  target_link_libraries(${name} PUBLIC ${arg_LINK})
+  if(arg_MLIR)
+    target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+    target_link_libraries(${name} PUBLIC MLIR LLVM)
+    add_dependencies(${name} anybit_headers)
+    if(TARGET anybit_pch AND NOT ANYBIT_SANITIZE)
+      target_precompile_headers(${name} REUSE_FROM anybit_pch)
+    endif()
+  endif()
+  if(arg_DEPENDS)
+    add_dependencies(${name} ${arg_DEPENDS})
+  endif()
+endfunction()
+
+# anybit_unit_test(NAME SOURCES a.cpp … [LINK lib …] [MLIR]): a GoogleTest program, run by ctest.
+function(anybit_unit_test name)
+  cmake_parse_arguments(arg "MLIR" "" "SOURCES;LINK" ${ARGN})
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/test/unit")
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()

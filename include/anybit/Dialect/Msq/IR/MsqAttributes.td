@@ -1,0 +1,62 @@
+#ifndef ANYBIT_DIALECT_MSQ_IR_MSQATTRIBUTES_TD
+#define ANYBIT_DIALECT_MSQ_IR_MSQATTRIBUTES_TD
+
+include "anybit/Dialect/Msq/IR/MsqDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+// The numbers are those of runtime/include/anybit/weights.h.
+def Msq_FormatKind : I32EnumAttr<"FormatKind", "number format of a code (numerics N2)", [
+  I32EnumAttrCase<"Signed", 0, "signed">, I32EnumAttrCase<"Unsigned", 1, "unsigned">,
+  I32EnumAttrCase<"Odd", 2, "odd">
+]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::anybit::msq";
+}
+
+def Msq_BandLayout : I32EnumAttr<"BandLayout", "plane of a weight tensor that the wavelet mixes (numerics N3)", [
+  I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Tile", 1, "tile">,
+  I32EnumAttrCase<"Matrix", 2, "matrix">, I32EnumAttrCase<"Plane", 3, "plane">,
+  I32EnumAttrCase<"Spatial", 4, "spatial">
+]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::anybit::msq";
+}
+def Msq_BandLayoutAttr : EnumAttr<Msq_Dialect, Msq_BandLayout, "layout">;
+
+def Msq_Wavelet : I32EnumAttr<"Wavelet", "wavelet base", [
+  I32EnumAttrCase<"Haar", 0, "haar">, I32EnumAttrCase<"Db2", 1, "db2">
+]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::anybit::msq";
+}
+def Msq_WaveletAttr : EnumAttr<Msq_Dialect, Msq_Wavelet, "wavelet">;
+
+def Msq_PoolKind : I32EnumAttr<"PoolKind", "how a window is reduced", [
+  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Average", 1, "average">
+]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::anybit::msq";
+}
+def Msq_PoolKindAttr : EnumAttr<Msq_Dialect, Msq_PoolKind, "pool">;
+
+def Msq_FormatAttr : AttrDef<Msq_Dialect, "Format"> {
+  let mnemonic = "format";
+  let summary = "number format of a code: kind, bits, narrow";
+  let description = [{
+    Rule N2 of the numerics. `signed` decodes to `s*q`, `unsigned` to `s*(q-z)`, `odd` to `s*(2q-(2^b-1))`. `narrow`
+    drops the lowest signed code.
+
+    Example: `#msq.format<signed, 4>`, `#msq.format<signed, 8, narrow>`.
+  }];
+  let parameters = (ins EnumParameter<Msq_FormatKind>:$kind, "unsigned":$bits, DefaultValuedParameter<"bool", "false">:$narrow);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Smallest and largest code.
+    int64_t lowestCode() const;
+    int64_t highestCode() const;
+  }];
+}
+
+#endif // ANYBIT_DIALECT_MSQ_IR_MSQATTRIBUTES_TD

@@ -1,0 +1,1 @@
+#include "anybit/weights.h"
