@@ -40,7 +40,7 @@ LogicalResult ConvOp::verify() {
     return emitOpError("needs input, weights and output of one rank of at least 3");
   if (failed(verifyWindow(*this, in.getRank() - 2, getStrides(), getPads(), getDilations())))
     return failure();
-  if (getGroups() < 1 || in.getDimSize(1) != weights.getDimSize(1) * getGroups())
+  if (getGroups() < 1 || in.getDimSize(1) != weights.getDimSize(1) * int64_t(getGroups()))
     return emitOpError("has ") << in.getDimSize(1) << " input channels, but " << getGroups() << " groups of "
                                << weights.getDimSize(1);
   if (weights.getDimSize(0) % getGroups() != 0 || out.getDimSize(1) != weights.getDimSize(0))

@@ -1,0 +1,21 @@
+#ifndef ANYBIT_DIALECT_LOWBIT_IR_LOWBITATTRIBUTES_TD
+#define ANYBIT_DIALECT_LOWBIT_IR_LOWBITATTRIBUTES_TD
+
+include "anybit/Dialect/Lowbit/IR/LowbitDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "anybit/Dialect/Lowbit/IR/LowbitEnums.td"
+
+def Lowbit_PackedAttr : AttrDef<Lowbit_Dialect, "Packed"> {
+  let mnemonic = "packed";
+  let summary = "layout of packed weights";
+  let description = [{
+    Encoding of a rank-1 byte tensor that holds weights in the order of a kernel family: blocks of `columns` outputs, a
+    step's values side by side (runtime/include/anybit/weights.h), `bits` of storage a weight, `planes` summands. `taps` kernel columns lie in one run.
+
+    Example: `tensor<2304xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 3, planes = 1>>`.
+  }];
+  let parameters = (ins EnumParameter<Lowbit_Family>:$family, "unsigned":$columns, "unsigned":$bits, "unsigned":$taps, "unsigned":$planes);
+  let assemblyFormat = "`<` $family `,` `columns` `=` $columns `,` `bits` `=` $bits `,` `taps` `=` $taps `,` `planes` `=` $planes `>`";
+}
+
+#endif // ANYBIT_DIALECT_LOWBIT_IR_LOWBITATTRIBUTES_TD

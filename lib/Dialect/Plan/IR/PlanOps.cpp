@@ -1,0 +1,38 @@
+#include "anybit/Dialect/Plan/IR/Plan.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace anybit::plan;
+
+LogicalResult SignatureOp::verify() {
+  if (getInputNames().size() != getInputTypes().size() || getOutputNames().size() != getOutputTypes().size())
+    return emitOpError("needs a name for every tensor");
+  return success();
+}
+
+void VariantOp::build(OpBuilder &builder, OperationState &state, StringRef name, int64_t arenaBytes) {
+  state.addAttribute(getSymNameAttrName(state.name), builder.getStringAttr(name));
+  state.addAttribute(getArenaBytesAttrName(state.name), builder.getI64IntegerAttr(arenaBytes));
+  state.addRegion()->emplaceBlock();
+}
+
+LogicalResult VariantOp::verify() {
+  for (Operation &op : getBody().front())
+    if (!isa<DispatchOp>(op))
+      return emitOpError("holds dispatches only").attachNote(op.getLoc()) << "this is no dispatch";
+  return success();
+}
+
+LogicalResult DispatchOp::verify() {
+  if (int64_t(getGrid()) < 0)
+    return emitOpError("has a negative grid");
+  uint64_t arena = (*this)->getParentOfType<VariantOp>().getArenaBytes();
+  for (auto argument : getArguments().getAsRange<ArgumentAttr>()) {
+    if (argument.getKind() == ArgumentKind::Arena && argument.getOffset() > arena)
+      return emitOpError("has an argument at byte ") << argument.getOffset() << " of an arena of " << arena;
+    if ((argument.getKind() == ArgumentKind::Constant) != bool(argument.getSymbol()))
+      return emitOpError("needs a symbol for constants, and for constants only");
+  }
+  return success();
+}
