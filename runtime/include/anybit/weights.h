@@ -44,8 +44,8 @@ void anybit_mix_bands(const anybit_weight_shape *shape, uint32_t layout, uint32_
                       const float *in, float *out, float *scratch);
 
 /* Codes q (N2) of `count` values with one scale, all float32, division, half to even (odd: floor form). `zero` is used
-   by UNSIGNED only. Codes of `signed` are two's complement in int16_t. Non-finite values encode as the clamped
-   infinity, NaN as the code of 0. */
+   by UNSIGNED only and lies in -2^15 .. 2^15. Codes of `signed` are two's complement in int16_t. Infinities encode as
+   the end of the code range, NaN as the code of 0. */
 void anybit_encode(uint32_t format, uint32_t bits, float scale, int32_t zero, const float *in, int64_t count,
                    int16_t *codes);
 
@@ -60,12 +60,15 @@ uint16_t anybit_float_to_half(float value); /* half to even; overflow gives infi
    into steps of 4 values, the last padded with w = 0. Per group the outputs are cut into blocks of `column_block`
    columns, the last padded with columns of w = 0. Order of the bytes:
        [group][column block][run][step][column][4]
-   storage_bits 8: int8 w. Formats whose w leaves int8 (odd at 8 bits, unsigned at 8 bits off zero 128) have two
-   planes, w = w0 + w1 with w0 = floor(w / 2): [run][plane][step], and the activations are read twice.
+   storage_bits 8: int8 w. Formats whose w leaves int8 are a sum of planes (anybit_weight_planes), [run][plane][step],
+   and the activations are read once per plane: w = w0 + w1 + ..., each the rest divided by the planes left, rounded
+   down. Two planes hold -256 .. 254; a format that reaches 255 (odd at 8 bits, unsigned at 8 bits with zero 0)
+   needs three.
    storage_bits 4, 2, 1: the unsigned index of w (signed: q + 2^(b-1); else q), U = column_block*4*storage_bits/8
    bytes per step, byte j holds the indices of positions j, j+U, j+2U, ... from the lowest bits up, where a position
    is column*4+k. A padded step needs an index with w = 0, so formats without one (odd, unsigned with a zero point
-   out of range) need runs of a multiple of 4 values there; storage_bits 8 has no such limit. */
+   out of range) need runs of a multiple of 4 values there (padded columns, which nobody reads, then hold index 0);
+   storage_bits 8 has no such limit. */
 typedef struct anybit_packing {
   uint32_t column_block; /* columns per block, a multiple of 8 */
   uint32_t storage_bits; /* 8, 4, 2 or 1; at least the bits of the format */
@@ -73,7 +76,7 @@ typedef struct anybit_packing {
   uint32_t planes;       /* anybit_weight_planes(...) if storage_bits is 8, else 1 */
 } anybit_packing;
 
-/* 1, or 2 where w of the format leaves int8. */
+/* The least number of int8 whose sum reaches every w of the format: 1, else 2 or 3. */
 uint32_t anybit_weight_planes(uint32_t format, uint32_t bits, int32_t zero);
 
 /* Bytes of the packed tensor. */

@@ -23,3 +23,7 @@ void MsqDialect::initialize() {
 #include "anybit/Dialect/Msq/IR/MsqAttributes.cpp.inc"
       >();
 }
+
+Operation *MsqDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}

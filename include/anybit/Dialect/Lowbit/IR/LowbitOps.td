@@ -69,19 +69,6 @@ def Lowbit_RoundOp : Lowbit_Op<"round", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Lowbit_LookupOp : Lowbit_Op<"lookup", [Pure]> {
-  let summary = "code behind a table";
-  let description = [{
-    Rule N5, third bullet: an activation that is not a clip, between two quantizers, is a table of 256 bytes that the
-    compiler computed in double.
-
-    Example: `%next = lowbit.lookup %code, %table : tensor<256xi8>`
-  }];
-  let arguments = (ins I8:$code, StaticShapeTensorOf<[I8]>:$table);
-  let results = (outs I8:$next);
-  let assemblyFormat = "$code `,` $table attr-dict `:` type($table)";
-}
-
 def Lowbit_YieldOp : Lowbit_Op<"yield", [Pure, ReturnLike, Terminator, ParentOneOf<["ConvOp"]>]> {
   let summary = "elements of the results of a `lowbit.conv`";
   let description = "Ends an epilogue. Example: `lowbit.yield %code : i8`";

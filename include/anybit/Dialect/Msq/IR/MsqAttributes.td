@@ -5,11 +5,17 @@ include "anybit/Dialect/Msq/IR/MsqDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "anybit/Dialect/Msq/IR/MsqEnums.td"
 
-def Msq_BandLayoutAttr : EnumAttr<Msq_Dialect, Msq_BandLayout, "layout">;
+def Msq_BandLayoutAttr : EnumAttr<Msq_Dialect, Msq_BandLayout, "layout"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
-def Msq_WaveletAttr : EnumAttr<Msq_Dialect, Msq_Wavelet, "wavelet">;
+def Msq_WaveletAttr : EnumAttr<Msq_Dialect, Msq_Wavelet, "wavelet"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
-def Msq_PoolKindAttr : EnumAttr<Msq_Dialect, Msq_PoolKind, "pool">;
+def Msq_PoolKindAttr : EnumAttr<Msq_Dialect, Msq_PoolKind, "pool"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 def Msq_FormatAttr : AttrDef<Msq_Dialect, "Format"> {
   let mnemonic = "format";

@@ -17,6 +17,8 @@ def Msq_Dialect : Dialect {
     Tensors are in the layout of ONNX: N, C, spatial dimensions. All shapes are static.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 #endif // ANYBIT_DIALECT_MSQ_IR_MSQDIALECT_TD

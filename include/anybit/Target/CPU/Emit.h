@@ -1,0 +1,41 @@
+//===- Emit.h - plan to object code -----------------------------*- C++ -*-===//
+#ifndef ANYBIT_TARGET_CPU_EMIT_H
+#define ANYBIT_TARGET_CPU_EMIT_H
+
+#include "anybit/Target/CPU/CpuTarget.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace anybit::cpu {
+
+struct EmitOptions {
+  CpuTarget target;
+  unsigned optimization = 3;
+  std::string model;      ///< Name in the descriptor.
+  std::string descriptor; ///< Symbol of the module descriptor.
+  std::string prefix;     ///< Of kernel symbols: what keeps two models in one program apart.
+};
+
+/// Kernels and descriptor of one module.
+struct Artifact {
+  /// Objects in a fixed order: equal input gives equal bytes.
+  llvm::SmallVector<llvm::SmallVector<char, 0>> objects;
+};
+
+/// Code generation for a module of `plan` ops and kernel functions.
+llvm::Expected<Artifact> emitObjects(mlir::ModuleOp module, const EmitOptions &options);
+
+/// The kernels and the descriptor as textual LLVM IR (`assembly`: as assembly).
+llvm::Error emitText(mlir::ModuleOp module, const EmitOptions &options, bool assembly, llvm::raw_ostream &out);
+
+/// Links objects into a shared library at `path` with ld.lld and seals its note (runtime/include/anybit/seal.h).
+llvm::Error linkSharedLibrary(const Artifact &artifact, llvm::StringRef path);
+/// Joins objects into one relocatable object.
+llvm::Error linkObject(const Artifact &artifact, llvm::StringRef path);
+/// Writes an archive.
+llvm::Error writeStaticLibrary(const Artifact &artifact, llvm::StringRef path);
+
+} // namespace anybit::cpu
+
+#endif // ANYBIT_TARGET_CPU_EMIT_H

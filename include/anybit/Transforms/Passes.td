@@ -1,0 +1,106 @@
+#ifndef ANYBIT_TRANSFORMS_PASSES_TD
+#define ANYBIT_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Specialize : Pass<"anybit-specialize", "::mlir::ModuleOp"> {
+  let summary = "one function per candidate";
+  let description = [{
+    Clones `@main` once per candidate and substitutes the candidate's index for the argument marked
+    `anybit.candidate`. `anybit-fold-constants` then turns every `msq.select` into its row. A module without candidates
+    has one, named `f32` if nothing in it is quantized and `default` otherwise.
+
+    Example: test/lit/Transforms/specialize.mlir.
+  }];
+  let options = [ListOption<"candidates", "candidates", "std::string", "names to keep, in this order; empty keeps all">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::msq::MsqDialect"];
+}
+
+def FoldConstants : Pass<"anybit-fold-constants", "::mlir::func::FuncOp"> {
+  let summary = "partial evaluation on raw bytes";
+  let description = [{
+    Evaluates everything that has become constant: `msq.select` rows, wavelet synthesis (numerics N3), weight quantizers
+    (N2), transposes and elementwise ops. Whole chains are evaluated into buffers; only what a remaining op reads
+    becomes an attribute (a resource blob when it is large). `msq.dequantize` of constant codes stays: integerization
+    reads the codes.
+
+    Example: test/lit/Transforms/fold-constants.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::msq::MsqDialect"];
+}
+
+def SinkDequantize : Pass<"anybit-sink-dequantize", "::mlir::func::FuncOp"> {
+  let summary = "keep data movement on codes";
+  let description = [{
+    Moves `msq.dequantize` below ops that keep integers (numerics N6): reshapes, transposes, slices, concatenations of
+    equal formats, padding with zero, maximum pooling and nearest resampling. Signed activation codes become unsigned
+    ones with a zero point, which is the form that kernels read.
+
+    Example: test/lit/Transforms/sink-dequantize.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::msq::MsqDialect"];
+}
+
+def Integerize : Pass<"anybit-integerize", "::mlir::func::FuncOp"> {
+  let summary = "quantized convolutions on integers";
+  let description = [{
+    Turns (dequantize, convolution, affine chain, residual add, clip, quantizers) into one `lowbit.conv` (numerics N4,
+    N5; docs/numerics.md, "Grouping"), activations between two quantizers into tables, and average pools of codes into
+    exact sums.
+
+    Example: test/lit/Transforms/integerize.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::lowbit::LowbitDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def LowerMsq : Pass<"anybit-lower-msq", "::mlir::func::FuncOp"> {
+  let summary = "what stays real";
+  let description = [{
+    Lowers the `msq` ops that integerization left: real convolutions become `lowbit.conv` with a float32 accumulator,
+    batch norms, quantizers, dequantizers and resampling become `linalg.generic`. Pools stay: they have kernels of their own.
+
+    Example: test/lit/Transforms/lower-msq.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::linalg::LinalgDialect", "::anybit::lowbit::LowbitDialect"];
+}
+
+def FuseEpilogues : Pass<"anybit-fuse-epilogues", "::mlir::func::FuncOp"> {
+  let summary = "elementwise ops into the epilogue of the convolution before them";
+  let description = [{
+    Moves an elementwise `linalg.generic` that is the only user of a `lowbit.conv` into its epilogue region. Its other
+    operands become parameters: per channel, or per element of the result.
+
+    Example: test/lit/Transforms/fuse-epilogues.mlir.
+  }];
+  let dependentDialects = ["::anybit::lowbit::LowbitDialect"];
+}
+
+def PackWeights : Pass<"anybit-pack-weights", "::mlir::func::FuncOp"> {
+  let summary = "kernel family and packed weights for a target";
+  let description = [{
+    Chooses the kernel family of every `lowbit.conv` and stores its weights in that family's order, with the encoding
+    `#lowbit.packed` on their type; adds the initial accumulators and pads per-channel parameters to whole registers.
+
+    Example: test/lit/Transforms/pack-weights.mlir.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::lowbit::LowbitDialect"];
+}
+
+def Plan : Pass<"anybit-plan", "::mlir::ModuleOp"> {
+  let summary = "dispatches over one arena";
+  let description = [{
+    Turns every candidate's function into a `plan.variant`: each op becomes a kernel function and a dispatch, every
+    tensor a place in the arena (or a view of another). Kernels and constants with equal text are shared among layers
+    and candidates. Convolution inputs lie channels-last inside a halo that holds their padding.
+
+    Example: test/lit/Transforms/plan.mlir.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::anybit::plan::PlanDialect"];
+}
+
+#endif // ANYBIT_TRANSFORMS_PASSES_TD

@@ -1,0 +1,159 @@
+#include "GraphImporter.h"
+
+#include "Emit.h"
+#include "Tensors.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+using namespace mlir;
+using namespace anybit::onnx;
+
+/// Constants above this many bytes are blobs: the context keeps attributes for ever.
+static constexpr int64_t largestInlineBytes = 1024;
+
+Location GraphImporter::locationOf(StringRef name) {
+  return NameLoc::get(builder.getStringAttr(name));
+}
+
+/// A name that every printer takes as a resource key.
+static std::string resourceKey(StringRef name) {
+  std::string key = "w_";
+  for (char c : name)
+    key += llvm::isAlnum(c) ? c : '_';
+  return key;
+}
+
+static ElementsAttr constantAttr(RankedTensorType type, const Tensor &tensor, StringRef name) {
+  ArrayRef<char> bytes = tensor.bytes();
+  if (type.getElementType().isInteger(1)) {
+    SmallVector<bool> bits(bytes.begin(), bytes.end());
+    return DenseElementsAttr::get(type, bits);
+  }
+  if (int64_t(bytes.size()) <= largestInlineBytes)
+    return DenseElementsAttr::getFromRawBuffer(type, bytes);
+  auto release = [kept = tensor.storage](void *, size_t, size_t) mutable { kept.reset(); };
+  AsmResourceBlob blob(bytes, elementBytes(tensor.type), std::move(release), /*dataIsMutable=*/false);
+  return DenseResourceElementsAttr::get(type, resourceKey(name), std::move(blob));
+}
+
+Value GraphImporter::materialise(const Tensor &tensor, StringRef name) {
+  Type element = elementTypeOf(builder.getContext(), tensor.type);
+  if (!element)
+    return {};
+  auto type = RankedTensorType::get(tensor.dims, element);
+  return arith::ConstantOp::create(builder, locationOf(name), type, constantAttr(type, tensor, name));
+}
+
+Value GraphImporter::storedValueOf(StringRef name) {
+  Entry &entry = entries[name];
+  if (!entry.value && entry.state == Entry::State::Constant)
+    entry.value = materialise(entry.constant, name);
+  return entry.value;
+}
+
+Value GraphImporter::valueOf(StringRef name) {
+  Value stored = storedValueOf(name);
+  int64_t bias = entries[name].bias;
+  if (!stored || bias == 0)
+    return stored;
+  ImplicitLocOpBuilder b(locationOf(name), builder);
+  return emitMap(b, {stored}, cast<RankedTensorType>(stored.getType()), [&](ImplicitLocOpBuilder &body, ValueRange x) {
+    return arith::SubIOp::create(body, x[0], emitScalar(body, x[0].getType(), double(bias)));
+  });
+}
+
+void GraphImporter::poison(const Node &node) {
+  for (const std::string &output : node.outputs)
+    if (!output.empty())
+      entries[output].state = Entry::State::Poisoned;
+}
+
+bool GraphImporter::checkInput(NodeContext &context, const OpEntry &op, unsigned i) {
+  auto in = [i](uint32_t mask) { return (mask >> std::min(i, 31u)) & 1; };
+  const Entry &entry = context.entry(i);
+  if (entry.state == Entry::State::Missing)
+    return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] +
+                               ") is an optional output that is not computed"), false;
+  if (in(op.constantInputs))
+    return entry.state == Entry::State::Constant ||
+           (context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] +
+                                ") must be known at compile time; make it a constant or fold it"), false);
+  if (in(op.realInputs) && entry.type != ElementType::Float)
+    return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] + ") is " +
+                               elementName(entry.type) + ", expected float; convert the model to float32"), false;
+  if (!in(op.rawInputs) && !elementTypeOf(builder.getContext(), entry.type))
+    return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] + ") is " +
+                               elementName(entry.type) + ", expected float, int64, int32, int8, uint8 or bool"), false;
+  return true;
+}
+
+bool GraphImporter::checkInputs(NodeContext &context, const OpEntry &op) {
+  const Node &node = context.node;
+  bool good = true;
+  for (unsigned i = 0; i < node.inputs.size(); ++i)
+    if (context.has(i))
+      good &= checkInput(context, op, i);
+  return good;
+}
+
+LogicalResult GraphImporter::runHandlers(NodeContext &context, const OpEntry &op) {
+  auto isConstant = [&](const std::string &name) {
+    return name.empty() || entries[name].state == Entry::State::Constant;
+  };
+  if (op.folder && (op.foldsAlways || llvm::all_of(context.node.inputs, isConstant))) {
+    if (mlir::failed(op.folder(context)) || context.failed())
+      return failure();
+    const Node &node = context.node;
+    if (!node.outputs.empty() && entries.lookup(node.outputs[0]).state != Entry::State::Missing)
+      return success();
+  }
+  if (!op.emitter)
+    return context.unsupported("its inputs must be known at compile time; make them constants or fold them");
+  if (!checkInputs(context, op))
+    return failure();
+  return op.emitter(context);
+}
+
+void GraphImporter::importNode(const Node &node) {
+  ImplicitLocOpBuilder b(locationOf(node.name), builder);
+  NodeContext context(*this, node, b);
+  auto isPoisoned = [&](const std::string &name) {
+    return !name.empty() && entries.lookup(name).state == Entry::State::Poisoned;
+  };
+  if (llvm::any_of(node.inputs, isPoisoned))
+    return poison(node);
+  const OpEntry *op = OpTable::get().find(node.domain, node.op);
+  LogicalResult done = success();
+  size_t required = 0;
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    required = node.inputs[i].empty() ? required : i + 1;
+  if (!op)
+    done = context.unsupported("the operator is not implemented; `anybit supported-ops` lists those that are");
+  else if (node.opset < op->versions.front())
+    done = context.unsupported("only version " + Twine(op->versions.front()) + " and later are implemented");
+  else if (required < op->minInputs || node.inputs.size() > op->maxInputs)
+    done = context.invalid("it has " + Twine(node.inputs.size()) + " inputs, expected " + Twine(op->minInputs) +
+                           (op->maxInputs >= anyNumber          ? Twine(" or more")
+                            : op->maxInputs != op->minInputs ? " to " + Twine(op->maxInputs)
+                                                             : Twine()));
+  else
+    done = runHandlers(context, *op);
+  if (failed(done) || context.failed())
+    poison(node);
+}
+
+LogicalResult GraphImporter::importGraph(const Graph &graph) {
+  for (const auto &initializer : graph.initializers) {
+    Entry &entry = entries[initializer.getKey()];
+    const Tensor &tensor = initializer.getValue();
+    entry.state = Entry::State::Constant;
+    entry.constant = tensor;
+    entry.type = tensor.type;
+    entry.dims = tensor.dims;
+  }
+  size_t before = problems.size();
+  for (const Node &node : graph.nodes)
+    importNode(node);
+  return success(problems.size() == before);
+}

@@ -1,0 +1,35 @@
+#include "anybit/Pipelines/Stages.h"
+#include "anybit/Transforms/Passes.h"
+
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace anybit {
+
+void buildSpecializeStage(OpPassManager &pm, const SpecializeStageOptions &options) {
+  pm.addPass(createSpecialize(SpecializeOptions{llvm::to_vector(options.candidates)}));
+  pm.addNestedPass<func::FuncOp>(createFoldConstants());
+  pm.addPass(createCSEPass());
+}
+
+void buildIntegerizeStage(OpPassManager &pm) {
+  OpPassManager &candidate = pm.nest<func::FuncOp>();
+  candidate.addPass(createSinkDequantize());
+  candidate.addPass(createIntegerize());
+  candidate.addPass(createLowerMsq());
+  candidate.addPass(createLinalgElementwiseOpFusionPass());
+  candidate.addPass(createFuseEpilogues());
+  candidate.addPass(createCSEPass());
+}
+
+void buildScheduleStage(OpPassManager &pm, const TargetStageOptions &options) {
+  pm.addNestedPass<func::FuncOp>(createPackWeights(PackWeightsOptions{options.target}));
+}
+
+void buildKernelsStage(OpPassManager &pm, const TargetStageOptions &options) {
+  pm.addPass(createPlan(PlanOptions{options.target}));
+}
+
+} // namespace anybit

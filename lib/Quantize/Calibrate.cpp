@@ -1,0 +1,229 @@
+//===- Calibrate.cpp - stages S1, S3 and S6 -------------------------------===//
+#include "Calibrate.h"
+
+#include "Statistics.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace llvm;
+
+namespace anybit::quantize {
+
+namespace {
+
+/// Values from which delta-BN takes no ratio: dead channels would give 0/0.
+constexpr double deadVariance = 1e-6;
+constexpr double largestRatio = 4;
+
+std::vector<float> roundToHalf(ArrayRef<float> values) {
+  std::vector<float> result;
+  for (float value : values)
+    result.push_back(float(Eigen::half(value)));
+  return result;
+}
+
+double medianOf(std::vector<double> values) {
+  auto middle = values.begin() + values.size() / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Guarded delta-BN: the accumulators of the candidate get the float network's mean and variance.
+Correction correctionOf(const Moments &real, const Moments &coded) {
+  Correction result;
+  double realFloor = deadVariance * medianOf(real.variance), codedFloor = deadVariance * medianOf(coded.variance);
+  for (size_t c = 0; c < real.mean.size(); ++c) {
+    bool dead = real.variance[c] <= realFloor || coded.variance[c] <= codedFloor;
+    double ratio = dead ? 1 : std::sqrt(real.variance[c] / coded.variance[c]);
+    result.ratio.push_back(std::clamp(ratio, 1 / largestRatio, largestRatio));
+    result.from.push_back(coded.mean[c]);
+    result.to.push_back(real.mean[c]);
+  }
+  return result;
+}
+
+AffineValues rounded(const Layer &layer, const Correction &correction) {
+  std::vector<double> gain, shift;
+  correctedAffine(layer, correction, gain, shift);
+  return {{gain.begin(), gain.end()}, {shift.begin(), shift.end()}};
+}
+
+} // namespace
+
+void correctedAffine(const Layer &layer, const Correction &correction, std::vector<double> &gain,
+                     std::vector<double> &shift) {
+  gain = layer.gain;
+  shift = layer.shift;
+  for (size_t c = 0; c < correction.ratio.size(); ++c) {
+    shift[c] += gain[c] * (correction.to[c] - correction.from[c] * correction.ratio[c]);
+    gain[c] *= correction.ratio[c];
+  }
+}
+
+WidthPlan planOf(const Network &network, const Candidate &candidate, unsigned outerBits) {
+  WidthPlan plan{candidate.name, {}, {}};
+  std::vector<unsigned> activations;
+  bool real = true;
+  for (const Layer &layer : network.layers) {
+    Widths widths = widthsOf(candidate, layer.name);
+    bool outer = layer.outer && outerBits != 0 && !widths.real();
+    plan.weights.push_back(outer ? outerBits : widths.weights);
+    activations.push_back(outer ? outerBits : widths.activations);
+    real &= widths.real();
+  }
+  for (const Site &site : network.sites) {
+    unsigned bits = site.wide && !real ? 8 : 0;
+    for (unsigned reader : site.readers)
+      bits = std::max(bits, activations[reader]);
+    plan.sites.push_back(bits);
+  }
+  return plan;
+}
+
+/// Leaves everything real and notes what the float network looks like.
+class FloatPolicy : public Policy {
+public:
+  explicit FloatPolicy(Calibrator &calibrator) : calibrator(calibrator) {}
+
+  std::vector<float> weights(unsigned layer) override { return calibrator.network.layers[layer].weights; }
+
+  AffineValues affine(unsigned layer, const Batch &accumulators) override {
+    const Layer &real = calibrator.network.layers[layer];
+    calibrator.floatMoments[layer] = momentsOf(accumulators, channelShape(real, accumulators.dims));
+    return rounded(real, {});
+  }
+
+  const SiteChoice *site(unsigned site, StringRef source, const Simulator &simulator) override {
+    if (calibrator.network.sites[site].sources.size() > 1)
+      calibrator.floatHistograms.try_emplace(source, histogramOf({simulator.live(source)}));
+    return nullptr;
+  }
+
+private:
+  Calibrator &calibrator;
+};
+
+/// Quantizes as `plan` says, choosing activation steps when a site is first reached.
+class CandidatePolicy : public Policy {
+public:
+  CandidatePolicy(Calibrator &calibrator, const WidthPlan &plan, bool correct, CandidateChoice &choice)
+      : calibrator(calibrator), plan(plan), correct(correct), choice(choice), decided(calibrator.network.sites.size()) {
+  }
+
+  std::vector<float> weights(unsigned layer) override {
+    return fakeQuantize(calibrator.network.layers[layer], calibrator.master[layer], choice.weights[layer]);
+  }
+
+  AffineValues affine(unsigned layer, const Batch &accumulators) override {
+    const Layer &real = calibrator.network.layers[layer];
+    if (correct)
+      choice.corrections[layer] =
+          correctionOf(calibrator.floatMoments[layer], momentsOf(accumulators, channelShape(real, accumulators.dims)));
+    return rounded(real, choice.corrections[layer]);
+  }
+
+  const SiteChoice *site(unsigned site, StringRef source, const Simulator &simulator) override {
+    SiteChoice &result = choice.sites[site];
+    if (plan.sites[site] == 0)
+      return nullptr;
+    if (!decided[site]) {
+      Histogram histogram = measure(calibrator.network.sites[site], simulator);
+      result = searchSite(histogram, plan.sites[site]);
+      choice.siteSqnr[site] = sqnrOf(histogram, result);
+      decided[site] = true;
+    }
+    return &result;
+  }
+
+private:
+  Calibrator &calibrator;
+  const WidthPlan &plan;
+  bool correct;
+  CandidateChoice &choice;
+  std::vector<bool> decided;
+
+  /// What is quantized here: sources that exist by now as this candidate has them, later ones as the float network had.
+  Histogram measure(const Site &site, const Simulator &simulator) const {
+    std::vector<const Batch *> now;
+    std::vector<const Histogram *> later;
+    for (const std::string &source : site.sources) {
+      if (const Batch *batch = simulator.live(source))
+        now.push_back(batch);
+      else if (auto found = calibrator.floatHistograms.find(source); found != calibrator.floatHistograms.end())
+        later.push_back(&found->second);
+    }
+    return histogramOf(now, later);
+  }
+};
+
+Calibrator::Calibrator(const Network &network, Executor &executor)
+    : network(network), simulator(network, executor), floatMoments(network.layers.size()) {
+  for (const Layer &layer : network.layers)
+    master.push_back(roundToHalf(layer.weights));
+}
+
+Error Calibrator::measureFloat(ArrayRef<Batch> samples) {
+  inputs = samples;
+  floatHistograms.clear();
+  FloatPolicy policy(*this);
+  Expected<std::vector<Batch>> outputs = simulator.run(inputs, policy);
+  if (!outputs)
+    return outputs.takeError();
+  floatOutputs = std::move(*outputs);
+  bool finite = llvm::all_of(floatOutputs, [](const Batch &batch) {
+    return llvm::all_of(batch.values, [](float value) { return std::isfinite(value); });
+  });
+  if (floatOutputs.empty() || !finite)
+    return createStringError("the float model has no float32 output, or its outputs on the calibration samples are not "
+                             "finite; check --preprocess");
+  kind = taskOf(inputs, floatOutputs);
+  return Error::success();
+}
+
+const WeightChoice &Calibrator::weightsOf(size_t layer, unsigned bits) {
+  auto [entry, isNew] = searched.try_emplace({layer, bits});
+  if (isNew && bits == 0)
+    entry->second.real = true;
+  else if (isNew)
+    entry->second = searchWeights(network.layers[layer], master[layer], bits);
+  return entry->second;
+}
+
+Error Calibrator::runStage(StringRef stage, const WidthPlan &plan, bool correct, CandidateChoice &choice) {
+  choice.corrections.assign(network.layers.size(), {});
+  choice.sites.assign(network.sites.size(), {true, 0, 1, 0});
+  choice.siteSqnr.assign(network.sites.size(), 0);
+  for (size_t layer = 0; layer < network.layers.size(); ++layer)
+    choice.weights.push_back(weightsOf(layer, plan.weights[layer]));
+  CandidatePolicy policy(*this, plan, correct, choice);
+  Expected<std::vector<Batch>> outputs = simulator.run(inputs, policy);
+  if (!outputs)
+    return outputs.takeError();
+  choice.distance = compare(kind, floatOutputs, *outputs);
+  choice.stages.push_back({stage.str(), choice.distance, false});
+  return Error::success();
+}
+
+Expected<CandidateChoice> Calibrator::calibrate(const WidthPlan &plan) {
+  CandidateChoice steps, corrected;
+  if (Error error = runStage("steps", plan, false, steps))
+    return std::move(error);
+  steps.stages[0].kept = true;
+  // Judged by the samples it was made from, a correction always looks good.
+  if (!hasHeldOut(inputs[0].rows))
+    return std::move(steps);
+  if (Error error = runStage("delta-bn", plan, true, corrected))
+    return std::move(error);
+  bool better = corrected.distance.loss < steps.distance.loss;
+  CandidateChoice &best = better ? corrected : steps;
+  best.stages = {steps.stages[0], corrected.stages[0]};
+  best.stages[1].kept = better;
+  return std::move(best);
+}
+
+} // namespace anybit::quantize

@@ -1,0 +1,97 @@
+//===- Calibrate.h - stages S1, S3 and S6 -----------------------*- C++ -*-===//
+#ifndef ANYBIT_LIB_QUANTIZE_CALIBRATE_H
+#define ANYBIT_LIB_QUANTIZE_CALIBRATE_H
+
+#include "Loss.h"
+#include "Simulator.h"
+
+#include <map>
+
+namespace anybit::quantize {
+
+/// A candidate's widths, spelled out; 0 is float32.
+struct WidthPlan {
+  std::string name;
+  std::vector<unsigned> weights; ///< By layer.
+  std::vector<unsigned> sites;   ///< By site: the widest of its readers; 8 where the site is wide.
+};
+
+/// First and last layers get `outerBits`, unless that is 0 or the candidate is float.
+WidthPlan planOf(const Network &network, const Candidate &candidate, unsigned outerBits);
+
+/// What delta-BN does in front of the float network's affine: acc' = (acc - from) * ratio + to, one each a channel.
+struct Correction {
+  std::vector<double> ratio, from, to;
+};
+
+/// The stages that a candidate was offered, and what each reached on the held-out samples.
+struct StageResult {
+  std::string name;
+  Distance distance;
+  bool kept = false;
+};
+
+/// Everything that one candidate adds to the network.
+struct CandidateChoice {
+  std::vector<WeightChoice> weights;   ///< By layer.
+  std::vector<SiteChoice> sites;       ///< By site.
+  std::vector<Correction> corrections; ///< By layer; empty vectors: none.
+  std::vector<double> siteSqnr;        ///< dB, by site: codes against the values in front of them.
+  std::vector<StageResult> stages;
+  Distance distance;
+};
+
+/// Mean and variance of each channel of a layer's accumulators.
+struct Moments {
+  std::vector<double> mean, variance;
+};
+
+class Calibrator {
+public:
+  /// The references outlive the calibrator.
+  Calibrator(const Network &network, Executor &executor);
+
+  /// Runs the float network: its outputs and moments are what candidates are held against. `inputs` are all samples of
+  /// each graph input; they outlive the calls of calibrate().
+  llvm::Error measureFloat(llvm::ArrayRef<Batch> inputs);
+
+  /// The most bytes of values that a run held at a time so far, per sample.
+  size_t bytesPerSample() const { return simulator.peakBytesPerSample(); }
+
+  /// S1, then S3 if it lowers the loss.
+  llvm::Expected<CandidateChoice> calibrate(const WidthPlan &plan);
+
+  /// How many times measureFloat() and calibrate() run the network, for a progress bar.
+  static constexpr unsigned passesFloat = 1, passesCandidate = 2;
+
+  Task task() const { return kind; }
+  /// The layers' weights rounded to float16.
+  const std::vector<std::vector<float>> &masters() const { return master; }
+  /// `callback` is called after each step of each pass.
+  void onStep(std::function<void()> callback) { simulator.progress = std::move(callback); }
+
+private:
+  const Network &network;
+  Simulator simulator;
+  llvm::ArrayRef<Batch> inputs;
+  std::vector<std::vector<float>> master;
+  std::vector<Moments> floatMoments;
+  llvm::StringMap<Histogram> floatHistograms; ///< Of sources that share a site.
+  std::vector<Batch> floatOutputs;
+  Task kind = Task::Regress;
+  std::map<std::pair<size_t, unsigned>, WeightChoice> searched; ///< By layer and bits: candidates share them.
+
+  const WeightChoice &weightsOf(size_t layer, unsigned bits);
+  llvm::Error runStage(llvm::StringRef stage, const WidthPlan &plan, bool correct, CandidateChoice &choice);
+
+  friend class FloatPolicy;
+  friend class CandidatePolicy;
+};
+
+/// The affine that `layer` has under `correction`, in double.
+void correctedAffine(const Layer &layer, const Correction &correction, std::vector<double> &gain,
+                     std::vector<double> &shift);
+
+} // namespace anybit::quantize
+
+#endif // ANYBIT_LIB_QUANTIZE_CALIBRATE_H

@@ -1,0 +1,35 @@
+//===- ConvGeometry.h - static facts of one convolution ---------*- C++ -*-===//
+#ifndef ANYBIT_LIB_TARGET_CPU_CONVGEOMETRY_H
+#define ANYBIT_LIB_TARGET_CPU_CONVGEOMETRY_H
+
+#include "KernelBuilder.h"
+
+namespace anybit::cpu {
+
+/// Byte strides of a channels-last tensor over batch, image row and position.
+struct PixelStrides {
+  explicit PixelStrides(const View &view);
+  int64_t batch = 0, row = 0, pixel = 0;
+};
+
+/// Sizes of a convolution; with one spatial dimension the height is 1.
+struct Geometry {
+  explicit Geometry(lowbit::ConvOp op);
+  int64_t positions() const { return batch * height * width; }
+  /// Byte offset of output position `position` in a tensor, or of the first element of its window.
+  mlir::Value pixelOffset(KernelBuilder &kb, mlir::Value position, const PixelStrides &strides, int64_t strideHeight,
+                          int64_t strideWidth) const;
+
+  int64_t batch, height, width;    // of the output
+  int64_t channelsIn, channelsOut; // per group
+  int64_t groups, kernelHeight, kernelWidth;
+  int64_t strideHeight, strideWidth, dilationHeight, dilationWidth;
+};
+
+/// A depthwise convolution: one input and one output channel per group, channels in lanes.
+Kernel buildDepthwiseKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
+                            const CpuTarget &target);
+
+} // namespace anybit::cpu
+
+#endif // ANYBIT_LIB_TARGET_CPU_CONVGEOMETRY_H

@@ -1,0 +1,124 @@
+#include "anybit/Target/CPU/CpuTarget.h"
+
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace llvm;
+
+namespace anybit {
+
+/// Features that kernels use by name or that the compiler may use on its own. An artifact asks for those of these that
+/// its target has; the runtime checks them by CPUID.
+static constexpr StringLiteral kernelFeatures[] = {
+    "sse4.2",   "popcnt",   "avx",      "avx2",        "fma",         "f16c",         "bmi",
+    "bmi2",     "lzcnt",    "movbe",    "avx512f",     "avx512bw",    "avx512vl",     "avx512dq",
+    "avx512cd", "avx512vnni", "avx512vbmi", "avx512vbmi2", "avx512bitalg", "avx512vpopcntdq", "gfni",
+    "avxvnni"};
+
+static Error unknown(const Twine &message) {
+  return createStringError(inconvertibleErrorCode(), message);
+}
+
+static Expected<const Target *> lookupTarget(const std::string &triple) {
+  // Registration is idempotent but not thread-safe: a function-local static runs it once.
+  static const bool initialized = [] {
+    InitializeAllTargetInfos();
+    InitializeAllTargets();
+    InitializeAllTargetMCs();
+    InitializeAllAsmPrinters();
+    InitializeAllAsmParsers();
+    return true;
+  }();
+  (void)initialized;
+  std::string error;
+  const Target *target = TargetRegistry::lookupTarget(Triple(triple), error);
+  if (!target)
+    return unknown("no code generator for " + triple + ": " + error);
+  return target;
+}
+
+/// Splits CPUNAME[,+feature…] into cpu and features.
+static void splitTarget(StringRef text, CpuTarget &target) {
+  auto [cpu, features] = text.split(',');
+  target.cpu = cpu.str();
+  target.features = features.str();
+}
+
+static void useHost(CpuTarget &target) {
+  target.cpu = sys::getHostCPUName().str();
+  for (const auto &feature : sys::getHostCPUFeatures()) {
+    if (!target.features.empty())
+      target.features += ',';
+    target.features += (feature.second ? "+" : "-") + feature.first().str();
+  }
+}
+
+/// Chooses vector width and dot form from the features.
+static void chooseForms(CpuTarget &target, const StringSet<> &has) {
+  bool wide = has.contains("avx512bw") && has.contains("avx512vl") && has.contains("avx512dq");
+  if (wide) {
+    target.vectorBits = 512;
+    target.vectorRegisters = 32;
+    target.dot = has.contains("avx512vnni") ? DotForm::Vnni : DotForm::Madd;
+  } else if (has.contains("avx2")) {
+    target.vectorBits = 256;
+    target.dot = has.contains("avxvnni") ? DotForm::Vnni : DotForm::Madd;
+  }
+  target.fma = has.contains("fma") || has.contains("neon") || has.contains("f");
+}
+
+Expected<CpuTarget> parseCpuTarget(StringRef text) {
+  CpuTarget target;
+  target.triple = sys::getDefaultTargetTriple();
+  if (text == "native")
+    useHost(target);
+  else
+    splitTarget(text, target);
+  Expected<const Target *> registered = lookupTarget(target.triple);
+  if (!registered)
+    return registered.takeError();
+  std::unique_ptr<MCSubtargetInfo> base((*registered)->createMCSubtargetInfo(Triple(target.triple), "", ""));
+  if (!base->isCPUStringValid(target.cpu))
+    return unknown("unknown target cpu '" + target.cpu +
+                   "', use native, x86-64, x86-64-v3, x86-64-v4 or a cpu name of llvm such as znver4 or haswell");
+  StringSet<> known;
+  for (const SubtargetFeatureKV &feature : base->getAllProcessorFeatures())
+    known.insert(feature.Key);
+  if (text != "native")
+    for (StringRef feature : split(target.features, ','))
+      if (!feature.empty() && (!(feature.starts_with("+") || feature.starts_with("-")) || !known.contains(feature.drop_front())))
+        return unknown("unknown target feature '" + feature + "', write +name or -name with a feature of llvm");
+  std::unique_ptr<MCSubtargetInfo> info(
+      (*registered)->createMCSubtargetInfo(Triple(target.triple), target.cpu, target.features));
+  StringSet<> has;
+  for (const SubtargetFeatureKV &feature : info->getEnabledProcessorFeatures())
+    has.insert(feature.Key);
+  chooseForms(target, has);
+  for (StringRef feature : kernelFeatures)
+    if (has.contains(feature))
+      target.required.push_back(feature.str());
+  return target;
+}
+
+Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const CpuTarget &target, unsigned level) {
+  Expected<const Target *> registered = lookupTarget(target.triple);
+  if (!registered)
+    return registered.takeError();
+  TargetOptions options;
+  options.AllowFPOpFusion = FPOpFusion::Strict; // numerics N5
+  options.FunctionSections = true;
+  static constexpr CodeGenOptLevel levels[] = {CodeGenOptLevel::None, CodeGenOptLevel::Less, CodeGenOptLevel::Default,
+                                               CodeGenOptLevel::Aggressive};
+  std::unique_ptr<TargetMachine> machine((*registered)->createTargetMachine(
+      Triple(target.triple), target.cpu, target.features, options, Reloc::PIC_, std::nullopt, levels[level]));
+  if (!machine)
+    return unknown("no code generator for " + target.triple + " " + target.cpu);
+  return machine;
+}
+
+} // namespace anybit

@@ -1,0 +1,119 @@
+#include "DotProduct.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace anybit::cpu {
+
+Value multiplyAdd(KernelBuilder &kb, const CpuTarget &target, Value a, Value b, Value c) {
+  if (target.fma)
+    return math::FmaOp::create(kb.b, kb.loc, a, b, c);
+  return arith::AddFOp::create(kb.b, kb.loc, arith::MulFOp::create(kb.b, kb.loc, a, b), c);
+}
+
+DotProduct::DotProduct(KernelBuilder &kb, const CpuTarget &target) : kb(kb), target(target), lanes(target.lanes32()) {
+  dwords = VectorType::get({lanes}, kb.i32);
+  words = VectorType::get({2 * lanes}, kb.i16);
+  bytes = VectorType::get({4 * lanes}, kb.i8);
+}
+
+/// The unsigned indices of register `vector`: chunk by chunk, because position p lies in byte p % U of the step, in the
+/// field p / U, where U is the bytes of a step.
+Value DotProduct::loadBytes(Value pointer, lowbit::PackedAttr packed, int64_t vector) {
+  int64_t bits = packed.getBits(), registerBytes = 4 * lanes;
+  if (bits == 8)
+    return kb.load(bytes, kb.at(pointer, vector * registerBytes));
+  int64_t stepBytes = packed.getColumns() * 4 * bits / 8, chunk = std::min(stepBytes, registerBytes);
+  auto chunkBytes = VectorType::get({chunk}, kb.i8);
+  auto chunkDwords = VectorType::get({chunk / 4}, kb.i32);
+  Value joined = chunk == registerBytes ? Value() : kb.integer(bytes, 0);
+  for (int64_t position = vector * registerBytes; position < (vector + 1) * registerBytes; position += chunk) {
+    Value stored = kb.load(chunkDwords, kb.at(pointer, position % stepBytes));
+    Value shifted = arith::ShRUIOp::create(kb.b, kb.loc, stored, kb.integer(chunkDwords, position / stepBytes * bits));
+    Value fields = vector::BitCastOp::create(kb.b, kb.loc, chunkBytes, shifted);
+    fields = arith::AndIOp::create(kb.b, kb.loc, fields, kb.integer(chunkBytes, (1 << bits) - 1));
+    if (chunk == registerBytes)
+      return fields;
+    joined = vector::InsertStridedSliceOp::create(kb.b, kb.loc, fields, joined,
+                                                  ArrayRef<int64_t>{position % registerBytes}, ArrayRef<int64_t>{1});
+  }
+  return joined;
+}
+
+/// The integer weight of an index (numerics N2): signed q' - 2^(b-1), odd 2q - (2^b-1), unsigned q - z.
+Value DotProduct::decode(Value indices, msq::FormatAttr format, int64_t zero) {
+  int64_t bits = format.getBits();
+  if (format.getKind() == msq::FormatKind::Unsigned)
+    return arith::SubIOp::create(kb.b, kb.loc, indices, kb.integer(bytes, zero));
+  if (format.getKind() == msq::FormatKind::Odd) {
+    Value doubled = arith::AddIOp::create(kb.b, kb.loc, indices, indices);
+    return arith::SubIOp::create(kb.b, kb.loc, doubled, kb.integer(bytes, (1 << bits) - 1));
+  }
+  return arith::SubIOp::create(kb.b, kb.loc, indices, kb.integer(bytes, 1 << (bits - 1)));
+}
+
+SmallVector<DotProduct::Weights> DotProduct::loadWeights(Value pointer, lowbit::PackedAttr packed,
+                                                         msq::FormatAttr format, int64_t zero, int64_t vectors) {
+  SmallVector<Weights> result;
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value weights = loadBytes(pointer, packed, v);
+    if (packed.getBits() < 8)
+      weights = decode(weights, format, zero);
+    if (target.dot == DotForm::Vnni) {
+      result.push_back({weights});
+      continue;
+    }
+    if (target.dot == DotForm::Madd) {
+      Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, weights), eight = kb.integer(words, 8);
+      Value raised = arith::ShLIOp::create(kb.b, kb.loc, pairs, eight);
+      result.push_back({arith::ShRSIOp::create(kb.b, kb.loc, raised, eight),
+                        arith::ShRSIOp::create(kb.b, kb.loc, pairs, eight)});
+      continue;
+    }
+    Value quads = vector::BitCastOp::create(kb.b, kb.loc, dwords, weights);
+    Weights four;
+    for (int64_t k = 0; k < 4; ++k) {
+      Value raised = arith::ShLIOp::create(kb.b, kb.loc, quads, kb.integer(dwords, 24 - 8 * k));
+      four.push_back(arith::ShRSIOp::create(kb.b, kb.loc, raised, kb.integer(dwords, 24)));
+    }
+    result.push_back(four);
+  }
+  return result;
+}
+
+DotProduct::Activations DotProduct::prepare(Value dword) {
+  if (target.dot == DotForm::Vnni)
+    return {vector::BitCastOp::create(kb.b, kb.loc, bytes, kb.splat(dwords, dword))};
+  if (target.dot == DotForm::Madd) {
+    Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, kb.splat(dwords, dword));
+    return {arith::AndIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 255)),
+            arith::ShRUIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 8))};
+  }
+  Activations four;
+  for (int64_t k = 0; k < 4; ++k) {
+    Value shifted = arith::ShRUIOp::create(kb.b, kb.loc, dword, kb.integer(kb.i32, 8 * k));
+    four.push_back(kb.splat(dwords, arith::AndIOp::create(kb.b, kb.loc, shifted, kb.integer(kb.i32, 255))));
+  }
+  return four;
+}
+
+Value DotProduct::maddPairs(Value a, Value b) {
+  StringRef name = target.vectorBits == 512 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd";
+  return kb.intrinsic(name, dwords, {a, b});
+}
+
+Value DotProduct::accumulate(Value sum, const Activations &codes, const Weights &weights) {
+  if (target.dot == DotForm::Vnni) {
+    StringRef name = target.vectorBits == 512 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+    return kb.intrinsic(name, dwords, {sum, codes[0], weights[0]});
+  }
+  for (size_t k = 0; k < codes.size(); ++k) {
+    Value products = target.dot == DotForm::Madd ? maddPairs(codes[k], weights[k])
+                                                 : arith::MulIOp::create(kb.b, kb.loc, codes[k], weights[k]);
+    sum = arith::AddIOp::create(kb.b, kb.loc, sum, products);
+  }
+  return sum;
+}
+
+} // namespace anybit::cpu

@@ -1,0 +1,329 @@
+#include "Constants.h"
+#include "anybit/Transforms/Passes.h"
+
+#include "anybit/weights.h"
+
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+
+namespace anybit {
+#define GEN_PASS_DEF_FOLDCONSTANTS
+#include "anybit/Transforms/Passes.h.inc"
+
+namespace {
+
+using Bytes = std::shared_ptr<std::vector<char>>;
+
+/// Evaluates ops of one function in order. Results live as byte buffers until a remaining op needs them as a constant.
+class Evaluator {
+public:
+  explicit Evaluator(func::FuncOp function) : function(function) {}
+
+  LogicalResult run();
+
+private:
+  Bytes lookup(Value value);
+  template <typename T> ArrayRef<T> elements(const Bytes &bytes) {
+    return ArrayRef<T>(reinterpret_cast<const T *>(bytes->data()), bytes->size() / sizeof(T));
+  }
+  Bytes evaluate(Operation &op);
+  Bytes evaluateSelect(msq::SelectOp op);
+  Bytes evaluateMixBands(msq::MixBandsOp op);
+  Bytes evaluateQuantize(msq::QuantizeOp op);
+  Bytes evaluateTranspose(linalg::TransposeOp op);
+  Bytes evaluateGeneric(linalg::GenericOp op);
+  LogicalResult foldBits(Operation &op);
+  bool forwardSelect(linalg::GenericOp op);
+  void materialize();
+
+  func::FuncOp function;
+  llvm::DenseMap<Value, Bytes> known;
+};
+
+Bytes Evaluator::lookup(Value value) {
+  auto found = known.find(value);
+  if (found != known.end())
+    return found->second;
+  std::optional<std::vector<char>> bytes = constantBytes(value);
+  if (!bytes)
+    return nullptr;
+  return known[value] = std::make_shared<std::vector<char>>(std::move(*bytes));
+}
+
+Bytes Evaluator::evaluateSelect(msq::SelectOp op) {
+  Bytes index = lookup(op.getCandidate()), table = index ? lookup(op.getTable()) : nullptr;
+  if (!table)
+    return nullptr;
+  int64_t rows = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0), row = elements<int64_t>(index)[0];
+  if (row < 0 || row >= rows)
+    return nullptr;
+  size_t rowBytes = table->size() / rows;
+  return std::make_shared<std::vector<char>>(table->begin() + row * rowBytes, table->begin() + (row + 1) * rowBytes);
+}
+
+/// The shape of a weight tensor of rank 2 to 4 (numerics N3: 1-D kernels have height 1).
+anybit_weight_shape weightShape(ArrayRef<int64_t> shape, int64_t groups) {
+  int64_t height = shape.size() == 4 ? shape[2] : 1, width = shape.size() > 2 ? shape.back() : 1;
+  return {shape[0], shape[1], height, width, groups};
+}
+
+Bytes Evaluator::evaluateMixBands(msq::MixBandsOp op) {
+  Bytes weights = lookup(op.getWeights()), alpha = lookup(op.getAlpha());
+  if (!weights || !alpha)
+    return nullptr;
+  anybit_weight_shape shape = weightShape(cast<RankedTensorType>(op.getWeights().getType()).getShape(), op.getGroups());
+  auto result = std::make_shared<std::vector<char>>(weights->size());
+  std::vector<float> scratch;
+  if (op.getWavelet() == msq::Wavelet::Db2)
+    scratch.resize(4 * weights->size() / sizeof(float) + 64);
+  anybit_mix_bands(&shape, uint32_t(op.getLayout()), uint32_t(op.getWavelet()), elements<float>(alpha).data(),
+                   elements<float>(weights).data(), reinterpret_cast<float *>(result->data()),
+                   scratch.empty() ? nullptr : scratch.data());
+  return result;
+}
+
+Bytes Evaluator::evaluateQuantize(msq::QuantizeOp op) {
+  Bytes input = lookup(op.getInput()), scale = lookup(op.getScale()), zero = lookup(op.getZero());
+  if (!input || !scale || !zero || op.getBits())
+    return nullptr;
+  ArrayRef<float> values = elements<float>(input), scales = elements<float>(scale);
+  ArrayRef<int32_t> zeros = elements<int32_t>(zero);
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getInput().getType()).getShape();
+  int64_t axis = op.getAxis();
+  int64_t channels = shape.empty() ? 1 : shape[axis], inner = 1;
+  for (int64_t size : shape.drop_front(std::min<size_t>(axis + 1, shape.size())))
+    inner *= size;
+  auto result = std::make_shared<std::vector<char>>(values.size());
+  std::vector<int16_t> codes(inner);
+  for (int64_t start = 0, total = values.size(); start < total; start += inner) {
+    int64_t channel = start / inner % channels;
+    anybit_encode(uint32_t(op.getFormat().getKind()), op.getFormat().getBits(),
+                  scales[scales.size() == 1 ? 0 : channel], zeros[zeros.size() == 1 ? 0 : channel],
+                  values.data() + start, inner, codes.data());
+    int16_t low = op.getFormat().lowestCode();
+    for (int64_t i = 0; i < inner; ++i)
+      (*result)[start + i] = char(std::max(codes[i], low)); // `narrow` drops the lowest code
+  }
+  return result;
+}
+
+Bytes Evaluator::evaluateTranspose(linalg::TransposeOp op) {
+  Bytes input = lookup(op.getInput());
+  if (!input)
+    return nullptr;
+  auto inType = cast<RankedTensorType>(op.getInput().getType());
+  auto outType = cast<RankedTensorType>(op.getInit().getType());
+  int64_t bytes = constantElementBytes(inType.getElementType()), rank = inType.getRank();
+  SmallVector<int64_t> inStrides(rank, bytes), step(rank);
+  for (int64_t d = rank - 1; d > 0; --d)
+    inStrides[d - 1] = inStrides[d] * inType.getDimSize(d);
+  for (int64_t d = 0; d < rank; ++d)
+    step[d] = inStrides[op.getPermutation()[d]];
+  auto result = std::make_shared<std::vector<char>>(input->size());
+  SmallVector<int64_t> index(rank, 0);
+  int64_t from = 0;
+  for (size_t to = 0; to < result->size(); to += bytes) {
+    std::memcpy(result->data() + to, input->data() + from, bytes);
+    for (int64_t d = rank - 1; d >= 0; --d) {
+      from += step[d];
+      if (++index[d] < outType.getDimSize(d))
+        break;
+      from -= step[d] * index[d];
+      index[d] = 0;
+    }
+  }
+  return result;
+}
+
+/// One element of a constant as an attribute, and back.
+Attribute readElement(Type type, const char *data) {
+  if (type.isF32()) {
+    float value;
+    std::memcpy(&value, data, sizeof(value));
+    return FloatAttr::get(type, value);
+  }
+  int64_t value = 0;
+  std::memcpy(&value, data, constantElementBytes(type));
+  return IntegerAttr::get(type, APInt(type.getIntOrFloatBitWidth(), value, false, /*implicitTrunc=*/true));
+}
+
+void writeElement(Attribute value, char *data) {
+  if (auto real = dyn_cast<FloatAttr>(value)) {
+    float number = real.getValue().convertToFloat();
+    std::memcpy(data, &number, sizeof(number));
+    return;
+  }
+  auto integer = cast<IntegerAttr>(value);
+  int64_t number = integer.getValue().getSExtValue();
+  std::memcpy(data, &number, constantElementBytes(integer.getType()));
+}
+
+/// Folds the body of a generic for one element; null if an op does not fold.
+Attribute foldBody(Block &body, ArrayRef<Attribute> arguments) {
+  llvm::DenseMap<Value, Attribute> values;
+  for (auto [argument, value] : llvm::zip(body.getArguments(), arguments))
+    values[argument] = value;
+  auto valueOf = [&](Value value) {
+    if (auto constant = value.getDefiningOp<arith::ConstantOp>())
+      return Attribute(constant.getValue());
+    return values.lookup(value);
+  };
+  for (Operation &op : body.without_terminator()) {
+    if (isa<arith::ConstantOp>(op))
+      continue;
+    SmallVector<Attribute> operands = llvm::map_to_vector(op.getOperands(), valueOf);
+    SmallVector<OpFoldResult> results;
+    if (llvm::is_contained(operands, Attribute()) || failed(op.fold(operands, results)) || results.size() != 1)
+      return {};
+    values[op.getResult(0)] =
+        isa<Attribute>(results[0]) ? cast<Attribute>(results[0]) : valueOf(cast<Value>(results[0]));
+  }
+  return valueOf(body.getTerminator()->getOperand(0));
+}
+
+Bytes Evaluator::evaluateGeneric(linalg::GenericOp op) {
+  if (op.getNumResults() != 1 || op.getNumParallelLoops() != op.getNumLoops() || op.hasIndexSemantics() ||
+      !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() ||
+      !op.getBody()->getArguments().back().use_empty())
+    return nullptr;
+  SmallVector<Bytes> inputs;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    inputs.push_back(lookup(operand->get()));
+    if (!inputs.back() || !op.getMatchingIndexingMap(operand).isProjectedPermutation(true))
+      return nullptr;
+  }
+  auto type = cast<RankedTensorType>(op.getResultTypes()[0]);
+  int64_t outBytes = constantElementBytes(type.getElementType());
+  auto result = std::make_shared<std::vector<char>>(type.getNumElements() * outBytes);
+  SmallVector<int64_t> index(type.getRank(), 0);
+  for (int64_t i = 0, e = type.getNumElements(); i < e; ++i) {
+    SmallVector<Attribute> arguments;
+    for (auto [operand, bytes] : llvm::zip(op.getDpsInputOperands(), inputs)) {
+      auto inType = cast<RankedTensorType>(operand->get().getType());
+      SmallVector<int64_t> at = op.getMatchingIndexingMap(operand).compose(index);
+      int64_t linear = 0;
+      for (auto [coordinate, size] : llvm::zip(at, inType.getShape()))
+        linear = linear * size + coordinate;
+      arguments.push_back(
+          readElement(inType.getElementType(), bytes->data() + linear * constantElementBytes(inType.getElementType())));
+    }
+    arguments.push_back(readElement(type.getElementType(), result->data()));
+    Attribute value = foldBody(*op.getBody(), arguments);
+    if (!value)
+      return nullptr;
+    writeElement(value, result->data() + i * outBytes);
+    for (int64_t d = type.getRank() - 1; d >= 0 && ++index[d] == type.getDimSize(d); --d)
+      index[d] = 0;
+  }
+  return result;
+}
+
+Bytes Evaluator::evaluate(Operation &op) {
+  if (auto select = dyn_cast<msq::SelectOp>(op))
+    return evaluateSelect(select);
+  if (auto mix = dyn_cast<msq::MixBandsOp>(op))
+    return evaluateMixBands(mix);
+  if (auto quantize = dyn_cast<msq::QuantizeOp>(op))
+    return evaluateQuantize(quantize);
+  if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
+    return evaluateTranspose(transpose);
+  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+    return lookup(op.getOperand(0));
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return evaluateGeneric(generic);
+  return nullptr;
+}
+
+/// A width that has become constant moves into the format (numerics N2).
+LogicalResult Evaluator::foldBits(Operation &op) {
+  auto fold = [&](auto quantizer) -> LogicalResult {
+    if (!quantizer.getBits())
+      return success();
+    Bytes bits = lookup(quantizer.getBits());
+    if (!bits)
+      return op.emitOpError("has a width that does not fold to a constant");
+    int64_t width = elements<int64_t>(bits)[0];
+    msq::FormatAttr format = quantizer.getFormat();
+    if (width < 1 || width > 8)
+      return op.emitOpError("has a width of ") << width << " bits, expected 1 to 8";
+    quantizer.setFormatAttr(msq::FormatAttr::get(op.getContext(), format.getKind(), width, format.getNarrow()));
+    quantizer.getBitsMutable().clear();
+    return success();
+  };
+  if (auto quantize = dyn_cast<msq::QuantizeOp>(op))
+    return fold(quantize);
+  if (auto dequantize = dyn_cast<msq::DequantizeOp>(op))
+    return fold(dequantize);
+  return success();
+}
+
+/// where(constant flag, a, b) => a or b, also for activations (convention C3).
+bool Evaluator::forwardSelect(linalg::GenericOp op) {
+  Block &body = *op.getBody();
+  auto select = dyn_cast<arith::SelectOp>(body.front());
+  if (!select || op.getNumResults() != 1 || body.getOperations().size() != 2)
+    return false;
+  auto operandOf = [&](Value value) -> Value {
+    auto argument = dyn_cast<BlockArgument>(value);
+    return argument && argument.getOwner() == &body ? op->getOperand(argument.getArgNumber()) : Value();
+  };
+  Value condition = operandOf(select.getCondition());
+  Bytes flag = condition ? lookup(condition) : nullptr;
+  if (!flag || !llvm::all_equal(*flag))
+    return false;
+  Value chosen = operandOf(flag->front() ? select.getTrueValue() : select.getFalseValue());
+  if (!chosen || chosen.getType() != op.getResultTypes()[0])
+    return false;
+  op.getResult(0).replaceAllUsesWith(chosen);
+  if (Bytes bytes = lookup(chosen))
+    known[chosen] = bytes;
+  return true;
+}
+
+LogicalResult Evaluator::run() {
+  bool failedOnce = false;
+  for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
+    if (auto generic = dyn_cast<linalg::GenericOp>(op); generic && forwardSelect(generic)) {
+      op.erase();
+      continue;
+    }
+    failedOnce |= failed(foldBits(op));
+    if (op.getNumResults() != 1)
+      continue;
+    if (Bytes bytes = evaluate(op))
+      known[op.getResult(0)] = bytes;
+  }
+  materialize();
+  return failure(failedOnce);
+}
+
+/// Constants for evaluated values that a remaining op reads.
+void Evaluator::materialize() {
+  OpBuilder builder(function.getContext());
+  for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
+    if (op.getNumResults() != 1 || isa<arith::ConstantOp>(op) || !known.count(op.getResult(0)))
+      continue;
+    bool needed = llvm::any_of(op.getUsers(), [&](Operation *user) {
+      return user->getNumResults() != 1 || !known.count(user->getResult(0));
+    });
+    if (!needed)
+      continue;
+    builder.setInsertionPoint(&op);
+    Value constant = createConstant(builder, op.getLoc(), cast<RankedTensorType>(op.getResult(0).getType()),
+                                    *known.lookup(op.getResult(0)));
+    op.getResult(0).replaceAllUsesWith(constant);
+  }
+}
+
+struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
+  void runOnOperation() override {
+    if (failed(Evaluator(getOperation()).run()))
+      return signalPassFailure();
+    IRRewriter rewriter(&getContext());
+    (void)runRegionDCE(rewriter, getOperation()->getRegions()); // failure means that nothing was dead
+  }
+};
+
+} // namespace
+} // namespace anybit

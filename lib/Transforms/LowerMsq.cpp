@@ -1,0 +1,185 @@
+#include "CodeMatchers.h"
+#include "Constants.h"
+#include "LowerResize.h"
+#include "anybit/Transforms/Passes.h"
+
+#include "anybit/weights.h"
+
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace anybit {
+#define GEN_PASS_DEF_LOWERMSQ
+#include "anybit/Transforms/Passes.h.inc"
+
+namespace {
+
+using BodyBuilder = function_ref<Value(OpBuilder &, Location, ValueRange)>;
+
+/// An elementwise generic of `input` and parameters that are scalars or vectors along `axis`.
+Value elementwise(PatternRewriter &rewriter, Location loc, Value input, ValueRange parameters, int64_t axis,
+                  Type element, BodyBuilder body) {
+  auto type = cast<RankedTensorType>(input.getType());
+  AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
+  SmallVector<AffineMap> maps{identity};
+  SmallVector<Value> inputs{input};
+  for (Value parameter : parameters) {
+    bool scalar = cast<RankedTensorType>(parameter.getType()).getRank() == 0;
+    maps.push_back(scalar ? AffineMap::get(type.getRank(), 0, rewriter.getContext())
+                          : AffineMap::get(type.getRank(), 0, rewriter.getAffineDimExpr(axis)));
+    inputs.push_back(parameter);
+  }
+  maps.push_back(identity);
+  Value empty = tensor::EmptyOp::create(rewriter, loc, type.getShape(), element);
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  auto wrapped = [&](OpBuilder &b, Location loc, ValueRange arguments) {
+    linalg::YieldOp::create(b, loc, body(b, loc, arguments));
+  };
+  return linalg::GenericOp::create(rewriter, loc, RankedTensorType::get(type.getShape(), element), inputs, empty, maps,
+                                   iterators, wrapped)
+      .getResult(0);
+}
+
+Value realConstant(OpBuilder &b, Location loc, double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value));
+}
+
+struct LowerQuantize : OpRewritePattern<msq::QuantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(msq::QuantizeOp op, PatternRewriter &rewriter) const override {
+    msq::FormatAttr format = op.getFormat();
+    std::optional<int32_t> zero = constantInteger(op.getZero());
+    if (op.getBits() || !zero)
+      return rewriter.notifyMatchFailure(op, "width or zero point is not one constant");
+    bool odd = format.getKind() == msq::FormatKind::Odd;
+    auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) -> Value {
+      Value scaled = arith::DivFOp::create(b, loc, arguments[0], arguments[1]); // N2: a true division
+      if (odd) {
+        Value half = arith::MulFOp::create(b, loc, scaled, realConstant(b, loc, 0.5));
+        scaled = math::FloorOp::create(b, loc, half);
+      }
+      int32_t shift = odd ? 1 << (format.getBits() - 1) : *zero;
+      return lowbit::RoundOp::create(b, loc, b.getI8Type(), scaled, b.getI32IntegerAttr(format.lowestCode()),
+                                     b.getI32IntegerAttr(format.highestCode()), b.getI32IntegerAttr(shift));
+    };
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getInput(), op.getScale(), op.getAxis(),
+                                       rewriter.getI8Type(), body));
+    return success();
+  }
+};
+
+struct LowerDequantize : OpRewritePattern<msq::DequantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(msq::DequantizeOp op, PatternRewriter &rewriter) const override {
+    msq::FormatAttr format = op.getFormat();
+    std::optional<int32_t> zero = constantInteger(op.getZero());
+    if (op.getBits() || !zero)
+      return rewriter.notifyMatchFailure(op, "width or zero point is not one constant");
+    auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) -> Value {
+      Value code = format.getKind() == msq::FormatKind::Signed
+                       ? Value(arith::ExtSIOp::create(b, loc, b.getI32Type(), arguments[0]))
+                       : Value(arith::ExtUIOp::create(b, loc, b.getI32Type(), arguments[0]));
+      if (format.getKind() == msq::FormatKind::Odd)
+        code = arith::AddIOp::create(b, loc, code, code);
+      int32_t shift = format.getKind() == msq::FormatKind::Odd ? (1 << format.getBits()) - 1 : *zero;
+      Value offset = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(shift));
+      Value exact = arith::SIToFPOp::create(b, loc, b.getF32Type(), arith::SubIOp::create(b, loc, code, offset));
+      return arith::MulFOp::create(b, loc, exact, arguments[1]);
+    };
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getCodes(), op.getScale(), op.getAxis(),
+                                       rewriter.getF32Type(), body));
+    return success();
+  }
+};
+
+/// y = x * g + (beta - mean * g), factors in double (numerics N7).
+struct LowerBatchNorm : OpRewritePattern<msq::BatchNormOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(msq::BatchNormOp op, PatternRewriter &rewriter) const override {
+    auto gamma = constantReals(op.getGamma()), beta = constantReals(op.getBeta());
+    auto mean = constantReals(op.getMean()), variance = constantReals(op.getVariance());
+    if (!gamma || !beta || !mean || !variance)
+      return rewriter.notifyMatchFailure(op, "statistics are not constant");
+    std::vector<float> factor, offset;
+    for (size_t c = 0; c < gamma->size(); ++c) {
+      double g = double((*gamma)[c]) / std::sqrt(double((*variance)[c]) + op.getEpsilon().convertToDouble());
+      factor.push_back(float(g));
+      offset.push_back(float(double((*beta)[c]) - double((*mean)[c]) * g));
+    }
+    SmallVector<Value> parameters{createConstant(rewriter, op.getLoc(), factor),
+                                  createConstant(rewriter, op.getLoc(), offset)};
+    auto body = [](OpBuilder &b, Location loc, ValueRange arguments) -> Value {
+      Value scaled = arith::MulFOp::create(b, loc, arguments[0], arguments[1]);
+      return arith::AddFOp::create(b, loc, scaled, arguments[2]);
+    };
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getInput(), parameters, 1, rewriter.getF32Type(), body));
+    return success();
+  }
+};
+
+/// The reals of constant codes (numerics N2).
+Value dequantizedConstant(PatternRewriter &rewriter, Value weights) {
+  std::optional<WeightCodes> codes = matchWeights(weights);
+  if (!codes)
+    return weights;
+  std::vector<char> bytes = *constantBytes(codes->codes);
+  std::vector<float> values;
+  size_t perOutput = bytes.size() / codes->scales.size();
+  auto kind = codes->format.getKind();
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    int32_t code = kind == msq::FormatKind::Signed ? int32_t(int8_t(bytes[i])) : int32_t(uint8_t(bytes[i]));
+    int32_t exact = anybit_decode(uint32_t(kind), codes->format.getBits(), codes->zero, code);
+    values.push_back(float(exact) * codes->scales[i / perOutput]);
+  }
+  const char *data = reinterpret_cast<const char *>(values.data());
+  return createConstant(rewriter, weights.getLoc(), cast<RankedTensorType>(weights.getType()),
+                        std::vector<char>(data, data + values.size() * sizeof(float)));
+}
+
+/// A real convolution: float32 accumulator, an epilogue that passes it on.
+struct LowerConv : OpRewritePattern<msq::ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(msq::ConvOp op, PatternRewriter &rewriter) const override {
+    Value weights = dequantizedConstant(rewriter, op.getWeights());
+    ArrayRef<int64_t> kernel = cast<RankedTensorType>(weights.getType()).getShape().drop_front(2);
+    auto conv = lowbit::ConvOp::create(rewriter, op.getLoc(), op.getOutput().getType(), op.getInput(), weights, Value(),
+                                       ValueRange(), op.getStrides(), op.getPads(), op.getDilations(), op.getGroups(),
+                                       kernel, 0, msq::FormatAttr(), 0);
+    Block &body = conv.getEpilogue().emplaceBlock();
+    Value accumulator = body.addArgument(rewriter.getF32Type(), op.getLoc());
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(&body);
+    lowbit::YieldOp::create(rewriter, op.getLoc(), accumulator);
+    rewriter.replaceOp(op, conv.getResults());
+    return success();
+  }
+};
+
+struct LowerMsq : impl::LowerMsqBase<LowerMsq> {
+  void runOnOperation() override {
+    // Weights before their dequantizers: a constant weight must not become a computation.
+    for (bool convolutions : {true, false}) {
+      RewritePatternSet patterns(&getContext());
+      if (convolutions)
+        patterns.add<LowerConv>(&getContext());
+      else
+        patterns.add<LowerQuantize, LowerDequantize, LowerBatchNorm>(&getContext());
+      if (!convolutions)
+        populateResizePatterns(patterns);
+      GreedyRewriteConfig config;
+      config.enableConstantCSE(false);
+      if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace
+} // namespace anybit

@@ -1,0 +1,212 @@
+#include "Constants.h"
+#include "anybit/Target/CPU/CpuTarget.h"
+#include "anybit/Transforms/Passes.h"
+
+#include "anybit/weights.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace anybit {
+#define GEN_PASS_DEF_PACKWEIGHTS
+#include "anybit/Transforms/Passes.h.inc"
+
+namespace {
+
+/// A kernel loads whole registers of per-channel parameters: at most this many elements past the last channel.
+constexpr int64_t parameterPadding = 64;
+
+class Packer {
+public:
+  Packer(lowbit::ConvOp op, const CpuTarget &target)
+      : op(op), target(target), b(op), weights(cast<RankedTensorType>(op.getWeights().getType())) {
+    bool flat = weights.getRank() == 3;
+    shape = {weights.getDimSize(0), weights.getDimSize(1), flat ? 1 : weights.getDimSize(2),
+             weights.getShape().back(), int64_t(op.getGroups())};
+  }
+
+  LogicalResult run();
+
+private:
+  bool isDepthwise() const { return shape.groups > 1 && shape.inputs == 1 && shape.outputs == shape.groups; }
+  anybit_packing choosePacking();
+  unsigned tapsInRun();
+  std::vector<int16_t> codes(ArrayRef<char> bytes);
+  void packDot4(ArrayRef<char> bytes);
+  void packReal(ArrayRef<char> bytes);
+  void packDepthwise(ArrayRef<char> bytes);
+  bool depthwiseFits();
+  void replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::vector<int32_t> initial);
+  void padParameters();
+
+  lowbit::ConvOp op;
+  const CpuTarget &target;
+  OpBuilder b;
+  RankedTensorType weights;
+  anybit_weight_shape shape;
+};
+
+/// Kernel columns lie side by side in the input when nothing is between them; one run of all saves padding where the
+/// channels do not fill steps of four.
+unsigned Packer::tapsInRun() {
+  bool adjacent = shape.groups == 1 && op.getDilations().back() == 1 && shape.kernel_width > 1;
+  return adjacent && shape.inputs % 4 != 0 && !op.isReal() ? shape.kernel_width : 1;
+}
+
+anybit_packing Packer::choosePacking() {
+  int64_t lanes = target.lanes32(), perGroup = shape.outputs / shape.groups;
+  anybit_packing packing;
+  packing.column_block = lanes * std::clamp<int64_t>(llvm::divideCeil(perGroup, lanes), 1, 4);
+  packing.taps_in_run = tapsInRun();
+  msq::FormatAttr format = *op.getWeightFormat();
+  unsigned bits = format.getBits();
+  packing.storage_bits = bits > 4 ? 8 : bits > 2 ? 4 : bits;
+  // Padding of a run needs an index whose weight is zero, which `odd` does not have (weights.h).
+  bool padded = packing.taps_in_run * shape.inputs % 4 != 0;
+  bool hasZero = format.getKind() == msq::FormatKind::Signed ||
+                 (format.getKind() == msq::FormatKind::Unsigned && int32_t(op.getWeightZero()) >= 0 &&
+                  int32_t(op.getWeightZero()) <= format.highestCode());
+  if (padded && !hasZero)
+    packing.storage_bits = 8;
+  packing.planes = packing.storage_bits == 8
+                       ? anybit_weight_planes(uint32_t(format.getKind()), bits, int32_t(op.getWeightZero()))
+                       : 1;
+  return packing;
+}
+
+std::vector<int16_t> Packer::codes(ArrayRef<char> bytes) {
+  bool isSigned = op.getWeightFormat()->getKind() == msq::FormatKind::Signed;
+  std::vector<int16_t> result;
+  for (char byte : bytes)
+    result.push_back(isSigned ? int16_t(int8_t(byte)) : int16_t(uint8_t(byte)));
+  return result;
+}
+
+void Packer::packDot4(ArrayRef<char> bytes) {
+  anybit_packing packing = choosePacking();
+  msq::FormatAttr format = *op.getWeightFormat();
+  std::vector<int16_t> q = codes(bytes);
+  std::vector<char> packed(anybit_packed_bytes(&shape, &packing));
+  std::vector<int32_t> initial(anybit_padded_outputs(&shape, &packing));
+  anybit_pack(&shape, &packing, uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()),
+              int32_t(op.getInputZero()), q.data(), reinterpret_cast<uint8_t *>(packed.data()), initial.data());
+  replace(std::move(packed),
+          lowbit::PackedAttr::get(op.getContext(), lowbit::Family::Dot4, packing.column_block, packing.storage_bits,
+                                  packing.taps_in_run, packing.planes),
+          std::move(initial));
+}
+
+/// [group][column block][run][value][column] float32
+void Packer::packReal(ArrayRef<char> bytes) {
+  const float *in = reinterpret_cast<const float *>(bytes.data());
+  int64_t lanes = target.lanes32(), perGroup = shape.outputs / shape.groups;
+  int64_t columns = lanes * std::clamp<int64_t>(llvm::divideCeil(perGroup, lanes), 1, 4);
+  int64_t blocks = llvm::divideCeil(perGroup, columns), taps = shape.kernel_height * shape.kernel_width;
+  std::vector<float> packed(shape.groups * blocks * columns * taps * shape.inputs, 0.0f);
+  for (int64_t o = 0; o < shape.outputs; ++o) {
+    int64_t block = o / perGroup * blocks + o % perGroup / columns, column = o % perGroup % columns;
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t i = 0; i < shape.inputs; ++i)
+        packed[((block * taps + tap) * shape.inputs + i) * columns + column] = in[(o * shape.inputs + i) * taps + tap];
+  }
+  const char *data = reinterpret_cast<const char *>(packed.data());
+  replace(std::vector<char>(data, data + packed.size() * sizeof(float)),
+          lowbit::PackedAttr::get(op.getContext(), lowbit::Family::Real, columns, 32, 1, 1), {});
+}
+
+/// Whether every weight is an int8.
+bool Packer::depthwiseFits() {
+  msq::FormatAttr format = *op.getWeightFormat();
+  return anybit_weight_planes(uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero())) == 1;
+}
+
+/// [tap][channel], int8 or float32
+void Packer::packDepthwise(ArrayRef<char> bytes) {
+  int64_t taps = shape.kernel_height * shape.kernel_width, size = op.isReal() ? 4 : 1;
+  std::vector<char> packed(bytes.size());
+  std::vector<int32_t> initial;
+  std::vector<int16_t> q = op.isReal() ? std::vector<int16_t>() : codes(bytes);
+  for (int64_t c = 0; c < shape.outputs; ++c) {
+    int32_t sum = 0;
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      char *to = packed.data() + (tap * shape.outputs + c) * size;
+      if (op.isReal()) {
+        std::memcpy(to, bytes.data() + (c * taps + tap) * size, size);
+        continue;
+      }
+      msq::FormatAttr format = *op.getWeightFormat();
+      int32_t w = anybit_decode(uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()), q[c * taps + tap]);
+      *to = char(w);
+      sum += w;
+    }
+    if (!op.isReal())
+      initial.push_back(-int32_t(op.getInputZero()) * sum);
+  }
+  replace(std::move(packed),
+          lowbit::PackedAttr::get(op.getContext(), lowbit::Family::Depthwise, target.lanes32(), op.isReal() ? 32 : 8, 1, 1),
+          std::move(initial));
+}
+
+void Packer::replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::vector<int32_t> initial) {
+  Location loc = op.getLoc();
+  Type element = weights.getElementType();
+  int64_t count = bytes.size() / constantElementBytes(element);
+  ElementsAttr value = constantAttribute(RankedTensorType::get({count}, element, packed), std::move(bytes));
+  op.getWeightsMutable().assign(arith::ConstantOp::create(b, loc, value));
+  if (initial.empty())
+    return;
+  const char *data = reinterpret_cast<const char *>(initial.data());
+  op.getInitialMutable().assign(createConstant(b, loc,
+                                               RankedTensorType::get({int64_t(initial.size())}, b.getI32Type()),
+                                               std::vector<char>(data, data + initial.size() * sizeof(int32_t))));
+}
+
+void Packer::padParameters() {
+  for (OpOperand &parameter : op.getParametersMutable()) {
+    auto type = cast<RankedTensorType>(parameter.get().getType());
+    if (type.getRank() != 1 || type.getDimSize(0) != op.getOutputChannels())
+      continue;
+    std::vector<float> values = *constantReals(parameter.get());
+    values.resize(llvm::alignTo(values.size(), parameterPadding) + parameterPadding, 0.0f);
+    parameter.set(createConstant(b, op.getLoc(), values));
+  }
+}
+
+LogicalResult Packer::run() {
+  std::optional<std::vector<char>> bytes = constantBytes(op.getWeights());
+  if (!bytes)
+    return op.emitError("unsupported: weights of a convolution that are computed from an input; use constant weights");
+  for (Value parameter : op.getParameters())
+    if (cast<RankedTensorType>(parameter.getType()).getRank() == 1 && !constantReals(parameter))
+      return op.emitOpError("has a per-channel parameter that is not constant");
+  padParameters();
+  if (isDepthwise() && (op.isReal() || depthwiseFits()))
+    packDepthwise(*bytes);
+  else if (op.isReal())
+    packReal(*bytes);
+  else
+    packDot4(*bytes);
+  return success();
+}
+
+struct PackWeights : impl::PackWeightsBase<PackWeights> {
+  using PackWeightsBase::PackWeightsBase;
+
+  void runOnOperation() override {
+    llvm::Expected<CpuTarget> cpu = parseCpuTarget(target);
+    if (!cpu) {
+      getOperation().emitError(llvm::toString(cpu.takeError()));
+      return signalPassFailure();
+    }
+    WalkResult result = getOperation().walk([&](lowbit::ConvOp op) {
+      bool packed = cast<RankedTensorType>(op.getWeights().getType()).getEncoding() != nullptr;
+      return packed || succeeded(Packer(op, *cpu).run()) ? WalkResult::advance() : WalkResult::interrupt();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace anybit

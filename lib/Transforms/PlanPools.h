@@ -1,0 +1,41 @@
+//===- PlanPools.h - kernels and constants that are shared ------*- C++ -*-===//
+#ifndef ANYBIT_LIB_TRANSFORMS_PLANPOOLS_H
+#define ANYBIT_LIB_TRANSFORMS_PLANPOOLS_H
+
+#include "PlanBuffers.h"
+
+#include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace anybit {
+
+/// Kernel functions of a module, one per distinct text.
+class KernelPool {
+public:
+  explicit KernelPool(mlir::ModuleOp module) : module(module) {}
+
+  /// Where kernels are built.
+  mlir::OpBuilder builder();
+  /// The symbol of a kernel equal to `kernel`, which is erased if there was one.
+  mlir::FlatSymbolRefAttr insert(const cpu::Kernel &kernel);
+
+private:
+  mlir::ModuleOp module;
+  llvm::StringMap<mlir::FlatSymbolRefAttr> byText;
+};
+
+/// Constants of a module, one per distinct content.
+class ConstantPool {
+public:
+  explicit ConstantPool(mlir::ModuleOp module) : module(module) {}
+
+  mlir::FlatSymbolRefAttr insert(mlir::ElementsAttr value);
+
+private:
+  mlir::ModuleOp module;
+  std::multimap<uint64_t, plan::ConstantOp> byHash;
+};
+
+} // namespace anybit
+
+#endif // ANYBIT_LIB_TRANSFORMS_PLANPOOLS_H

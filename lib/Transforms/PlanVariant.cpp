@@ -1,0 +1,259 @@
+//===- PlanVariant.cpp - dispatches of a variant --------------------------===//
+
+#include "PlanVariant.h"
+#include "Constants.h"
+
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+
+using namespace mlir;
+
+namespace anybit {
+
+/// The name of a layer: that of the ONNX node an op came from.
+static std::string layerName(Location loc) {
+  std::string name;
+  loc->walk([&](Location inner) {
+    if (auto named = dyn_cast<NameLoc>(inner)) {
+      name = named.getName().str();
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return name;
+}
+
+void VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc, ArrayRef<const Place *> used, int64_t macs) {
+  Dispatch dispatch{kernels.insert(kernel), layerName(loc), kernel.grid, macs, {}};
+  for (const Place *place : used) {
+    dispatch.arguments.emplace_back(place->buffer, place->offset);
+    Buffer &buffer = buffers[place->buffer];
+    if (buffer.firstUse < 0)
+      buffer.firstUse = dispatches.size();
+    buffer.lastUse = dispatches.size();
+  }
+  dispatches.push_back(std::move(dispatch));
+}
+
+void VariantPlanner::copy(const Place &from, const Place &to, Location loc) {
+  OpBuilder builder = kernels.builder();
+  addDispatch(cpu::buildCopyKernel(builder, from.view, to.view), loc, {&from, &to});
+}
+
+LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
+  auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding());
+  Place input = asWindowInput(op.getInput(), haloOf(op), fills.lookup(op.getInput()), packed.getTaps() > 1, op.getLoc());
+  bool flat = input.view.shape.size() == 3;
+  ArrayRef<int64_t> pads = op.getPads();
+  int64_t back = pads[flat ? 0 : 1] * input.view.strides.back() + (flat ? 0 : pads[0] * input.view.strides[2]);
+  input.offset -= back * input.view.elementBytes();
+  Place weights = placeOf(op.getWeights());
+  SmallVector<Place> rest;
+  SmallVector<cpu::View> views{input.view};
+  for (Value parameter : op.getParameters()) {
+    Place place = placeOf(parameter);
+    // Elements are read as registers of channels.
+    if (place.view.shape.size() > 1)
+      place = asWindowInput(parameter, {}, TypedAttr(), false, op.getLoc());
+    rest.push_back(place);
+  }
+  for (Value result : op.getOutputs()) {
+    Place place = placeOfResult(result);
+    rest.push_back(place);
+  }
+  for (Place &place : rest)
+    views.push_back(place.view);
+  OpBuilder builder = kernels.builder();
+  cpu::Kernel kernel = cpu::buildConvKernel(builder, op, views, target);
+  SmallVector<const Place *> used{&input, &weights};
+  Place initial;
+  if (op.getInitial()) {
+    initial = placeOf(op.getInitial());
+    used.push_back(&initial);
+  }
+  for (Place &place : rest)
+    used.push_back(&place);
+  auto out = cast<RankedTensorType>(op.getOutputs().front().getType());
+  int64_t macs = out.getNumElements() * (cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) / int64_t(op.getGroups()));
+  for (int64_t size : op.getKernel())
+    macs *= size;
+  addDispatch(kernel, op.getLoc(), used, macs);
+  return success();
+}
+
+LogicalResult VariantPlanner::planGeneric(linalg::GenericOp op) {
+  SmallVector<Place> all;
+  SmallVector<TypedAttr> inits;
+  SmallVector<Value> extracted;
+  for (OpOperand *operand : op.getDpsInputOperands())
+    all.push_back(placeOf(operand->get()));
+  for (OpOperand &operand : op.getDpsInitsMutable()) {
+    TypedAttr init;
+    if (op.payloadUsesValueFromOperand(&operand)) {
+      auto fill = operand.get().getDefiningOp<linalg::FillOp>();
+      auto value = fill ? fill.getInputs()[0].getDefiningOp<arith::ConstantOp>() : arith::ConstantOp();
+      if (!value)
+        return op.emitOpError("accumulates onto a tensor that is not filled with a constant");
+      init = value.getValue();
+    }
+    inits.push_back(init);
+  }
+  op.getBody()->walk([&](tensor::ExtractOp extract) {
+    if (!llvm::is_contained(extracted, extract.getTensor()))
+      extracted.push_back(extract.getTensor());
+  });
+  for (Value result : op.getResults())
+    all.push_back(placeOfResult(result));
+  for (Value tensor : extracted)
+    all.push_back(placeOf(tensor));
+  auto views = llvm::map_to_vector(all, [](const Place &place) { return place.view; });
+  OpBuilder builder = kernels.builder();
+  cpu::Kernel kernel = cpu::buildGenericKernel(builder, op, views, extracted, inits);
+  addDispatch(kernel, op.getLoc(), llvm::map_to_vector(all, [](const Place &place) { return &place; }));
+  return success();
+}
+
+LogicalResult VariantPlanner::planPool(msq::PoolOp op) {
+  Place input = asWindowInput(op.getInput(), {}, TypedAttr(), false, op.getLoc());
+  Place output = placeOfResult(op.getOutput());
+  OpBuilder builder = kernels.builder();
+  addDispatch(cpu::buildPoolKernel(builder, op, input.view, output.view, target), op.getLoc(), {&input, &output});
+  return success();
+}
+
+LogicalResult VariantPlanner::planConcat(tensor::ConcatOp op) {
+  if (!places.count(op.getResult()))
+    placeOfResult(op.getResult());
+  Place whole = places[op.getResult()];
+  int64_t position = 0;
+  for (Value input : op.getInputs()) {
+    auto type = cast<RankedTensorType>(input.getType());
+    SmallVector<int64_t> offsets(type.getRank(), 0), ones(type.getRank(), 1);
+    offsets[op.getDim()] = position;
+    position += type.getDimSize(op.getDim());
+    if (parts.count(input) && !halos.count(input))
+      continue; // computed in place
+    copy(placeOf(input), viewOfSlice(whole, offsets, type.getShape(), ones, llvm::SmallBitVector(type.getRank())),
+         op.getLoc());
+  }
+  return success();
+}
+
+LogicalResult VariantPlanner::planPad(tensor::PadOp op) {
+  Value padding = op.getConstantPaddingValue();
+  auto constant = padding ? padding.getDefiningOp<arith::ConstantOp>() : arith::ConstantOp();
+  if (!constant)
+    return op.emitOpError("pads with a value that is not constant");
+  Place whole = placeOfResult(op.getResult());
+  OpBuilder builder = kernels.builder();
+  addDispatch(cpu::buildFillKernel(builder, whole.view, constant.getValue()), op.getLoc(), {&whole});
+  ArrayRef<int64_t> shape = op.getSourceType().getShape();
+  Place inside = viewOfSlice(whole, op.getStaticLow(), shape, SmallVector<int64_t>(shape.size(), 1),
+                             llvm::SmallBitVector(shape.size()));
+  copy(placeOf(op.getSource()), inside, op.getLoc());
+  return success();
+}
+
+LogicalResult VariantPlanner::planView(Operation &op) {
+  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  Place source = placeOf(isa<linalg::TransposeOp>(op) ? cast<linalg::TransposeOp>(op).getInput() : op.getOperand(0));
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    places[op.getResult(0)] = viewOfSlice(source, slice.getStaticOffsets(), slice.getStaticSizes(),
+                                          slice.getStaticStrides(), slice.getDroppedDims());
+    return success();
+  }
+  if (auto transpose = dyn_cast<linalg::TransposeOp>(op)) {
+    places[transpose->getResult(0)] = viewOfTranspose(source, transpose.getPermutation());
+    return success();
+  }
+  std::optional<Place> view = viewOfReshape(source, type);
+  if (!view) {
+    // Elements change their order: through a row-major copy.
+    auto sourceType = cast<RankedTensorType>(op.getOperand(0).getType());
+    Place dense;
+    dense.view = rowMajor(sourceType);
+    Buffer buffer;
+    buffer.bytes = extentBytes(dense.view);
+    dense.buffer = addBuffer(buffer);
+    copy(source, dense, op.getLoc());
+    view = viewOfReshape(dense, type);
+  }
+  places[op.getResult(0)] = *view;
+  return success();
+}
+
+LogicalResult VariantPlanner::planReturn(func::ReturnOp op) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (outputs.count(operand.get()))
+      continue; // computed there
+    Place output;
+    output.view = rowMajor(cast<RankedTensorType>(operand.get().getType()));
+    Buffer buffer;
+    buffer.kind = plan::ArgumentKind::Output;
+    buffer.index = operand.getOperandNumber();
+    buffer.bytes = extentBytes(output.view);
+    output.buffer = addBuffer(buffer);
+    copy(placeOf(operand.get()), output, op.getLoc());
+  }
+  return success();
+}
+
+LogicalResult VariantPlanner::plan(Operation &op) {
+  if (isa<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>(op))
+    return success(); // placed where they are used
+  if (auto conv = dyn_cast<lowbit::ConvOp>(op))
+    return planConv(conv);
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return planGeneric(generic);
+  if (auto pool = dyn_cast<msq::PoolOp>(op))
+    return planPool(pool);
+  if (auto concat = dyn_cast<tensor::ConcatOp>(op))
+    return planConcat(concat);
+  if (auto pad = dyn_cast<tensor::PadOp>(op))
+    return planPad(pad);
+  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp, linalg::TransposeOp>(op))
+    return planView(op);
+  if (auto terminator = dyn_cast<func::ReturnOp>(op))
+    return planReturn(terminator);
+  return op.emitOpError("has no kernel");
+}
+
+void VariantPlanner::emit() {
+  int64_t arena = assignOffsets(buffers);
+  OpBuilder builder(function);
+  auto variant = plan::VariantOp::create(builder, function.getLoc(), function.getName(), arena);
+  builder.setInsertionPointToStart(&variant.getBody().front());
+  for (const Dispatch &dispatch : dispatches) {
+    SmallVector<Attribute> arguments;
+    for (auto [index, offset] : dispatch.arguments) {
+      const Buffer &buffer = buffers[index];
+      arguments.push_back(plan::ArgumentAttr::get(builder.getContext(), buffer.kind, buffer.index,
+                                                  buffer.offset + offset, buffer.symbol));
+    }
+    plan::DispatchOp::create(builder, function.getLoc(), dispatch.kernel, builder.getStringAttr(dispatch.layer),
+                             builder.getI64IntegerAttr(dispatch.grid), builder.getArrayAttr(arguments),
+                             builder.getI64IntegerAttr(dispatch.macs));
+  }
+}
+
+LogicalResult VariantPlanner::run() {
+  for (auto [i, argument] : llvm::enumerate(function.getArguments())) {
+    Place place;
+    place.view = rowMajor(cast<RankedTensorType>(argument.getType()));
+    Buffer buffer;
+    buffer.kind = plan::ArgumentKind::Input;
+    buffer.index = i;
+    buffer.bytes = extentBytes(place.view);
+    place.buffer = addBuffer(buffer);
+    places[argument] = place;
+  }
+  findHalos();
+  findParts();
+  findOutputs();
+  for (Operation &op : function.getBody().front())
+    if (failed(plan(op)))
+      return failure();
+  emit();
+  return success();
+}
+
+} // namespace anybit

@@ -1,0 +1,80 @@
+//===- PlanVariant.h - one candidate as dispatches --------------*- C++ -*-===//
+#ifndef ANYBIT_LIB_TRANSFORMS_PLANVARIANT_H
+#define ANYBIT_LIB_TRANSFORMS_PLANVARIANT_H
+
+#include "PlanPools.h"
+#include "anybit/Transforms/Passes.h"
+
+namespace anybit {
+
+/// Turns the function of a candidate into dispatches.
+class VariantPlanner {
+public:
+  VariantPlanner(mlir::func::FuncOp function, const CpuTarget &target, KernelPool &kernels, ConstantPool &constants)
+      : function(function), target(target), kernels(kernels), constants(constants) {}
+
+  /// Emits a `plan.variant` before the function.
+  mlir::LogicalResult run();
+
+private:
+  struct Dispatch {
+    mlir::FlatSymbolRefAttr kernel;
+    std::string layer;
+    int64_t grid = 1, macs = 0;
+    llvm::SmallVector<std::pair<unsigned, int64_t>> arguments; ///< Buffer and byte offset.
+  };
+  /// A tensor that is part of a larger one which its consumer builds.
+  struct Part {
+    mlir::Operation *whole;
+    llvm::SmallVector<int64_t> offsets;
+  };
+
+  // Analysis before the walk.
+  void findHalos();
+  void findParts();
+  void findOutputs();
+
+  // Places.
+  unsigned addBuffer(Buffer buffer);
+  Place allocate(mlir::RankedTensorType type, const cpu::Halo &halo);
+  Place placeOf(mlir::Value value);
+  Place placeOfResult(mlir::Value value);
+  Place constantPlace(mlir::Value value);
+  Place partPlace(mlir::Value value, const Part &part);
+  void fillHalo(mlir::Value value, const Place &place);
+  /// `place` itself, or a copy of it: dense channels-last with the halo that a convolution needs.
+  Place asWindowInput(mlir::Value value, const cpu::Halo &halo, mlir::TypedAttr fill, bool adjacentPixels,
+                      mlir::Location loc);
+
+  // Dispatches.
+  void addDispatch(const cpu::Kernel &kernel, mlir::Location loc, llvm::ArrayRef<const Place *> places, int64_t macs = 0);
+  void copy(const Place &from, const Place &to, mlir::Location loc);
+  mlir::LogicalResult plan(mlir::Operation &op);
+  mlir::LogicalResult planConv(lowbit::ConvOp op);
+  mlir::LogicalResult planGeneric(mlir::linalg::GenericOp op);
+  mlir::LogicalResult planPool(msq::PoolOp op);
+  mlir::LogicalResult planConcat(mlir::tensor::ConcatOp op);
+  mlir::LogicalResult planPad(mlir::tensor::PadOp op);
+  mlir::LogicalResult planView(mlir::Operation &op);
+  mlir::LogicalResult planReturn(mlir::func::ReturnOp op);
+  void emit();
+
+  mlir::func::FuncOp function;
+  const CpuTarget &target;
+  KernelPool &kernels;
+  ConstantPool &constants;
+  std::vector<Buffer> buffers;
+  std::vector<Dispatch> dispatches;
+  llvm::DenseMap<mlir::Value, Place> places;
+  llvm::DenseMap<mlir::Value, cpu::Halo> halos;
+  llvm::DenseMap<mlir::Value, mlir::TypedAttr> fills;
+  llvm::DenseMap<mlir::Value, Part> parts;
+  llvm::DenseMap<mlir::Value, unsigned> outputs;
+};
+
+/// What the windows of a convolution reach outside of its input.
+cpu::Halo haloOf(lowbit::ConvOp op);
+
+} // namespace anybit
+
+#endif // ANYBIT_LIB_TRANSFORMS_PLANVARIANT_H

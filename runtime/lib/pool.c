@@ -1,0 +1,131 @@
+#include "pool.h"
+
+#include "error.h"
+#include "fp_environment.h"
+
+#include <string.h>
+
+/* Looks at a flag before a thread sleeps: some tens of microseconds, more than a dispatch of glue takes. */
+enum { kSpins = 1000 };
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static void do_part(anybit_pool *pool, uint32_t part) {
+  int64_t share = pool->grid / pool->threads, rest = pool->grid % pool->threads;
+  int64_t begin = part * share + (part < rest ? part : rest), end = begin + share + (part < rest);
+  if (begin < end)
+    pool->function(pool->arguments, begin, end, pool->scratch + part * pool->scratch_stride);
+}
+
+/* Sleeping and waking are a handshake of two sequentially consistent pairs: the sleeper counts itself, then looks at
+   the epoch; the caller moves the epoch, then looks at the count. One of them sees the other. */
+static void await_epoch(anybit_pool *pool, uint32_t seen) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (atomic_load_explicit(&pool->epoch, memory_order_acquire) != seen)
+      return;
+    relax();
+  }
+  pthread_mutex_lock(&pool->lock);
+  atomic_fetch_add(&pool->sleepers, 1);
+  while (atomic_load(&pool->epoch) == seen)
+    pthread_cond_wait(&pool->wake, &pool->lock);
+  atomic_fetch_sub(&pool->sleepers, 1);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static void announce(anybit_pool *pool) {
+  atomic_fetch_add(&pool->epoch, 1);
+  if (atomic_load(&pool->sleepers) == 0)
+    return;
+  pthread_mutex_lock(&pool->lock);
+  pthread_cond_broadcast(&pool->wake);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static void finish_part(anybit_pool *pool) {
+  if (atomic_fetch_sub(&pool->working, 1) != 1 || !atomic_load(&pool->waiting))
+    return;
+  pthread_mutex_lock(&pool->lock);
+  pthread_cond_signal(&pool->finished);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static void await_workers(anybit_pool *pool) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (atomic_load_explicit(&pool->working, memory_order_acquire) == 0)
+      return;
+    relax();
+  }
+  pthread_mutex_lock(&pool->lock);
+  atomic_store(&pool->waiting, 1);
+  while (atomic_load(&pool->working) != 0)
+    pthread_cond_wait(&pool->finished, &pool->lock);
+  atomic_store(&pool->waiting, 0);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static void *work(void *argument) {
+  anybit_pool_worker *self = argument;
+  anybit_pool *pool = self->pool;
+  anybit_enter_fp_environment();
+  for (uint32_t seen = 0;; ++seen) {
+    await_epoch(pool, seen);
+    if (atomic_load(&pool->stop))
+      return NULL;
+    do_part(pool, self->part);
+    finish_part(pool);
+  }
+}
+
+anybit_status anybit_pool_start(anybit_pool *pool, uint32_t threads, anybit_pool_worker *workers, uint8_t *scratch,
+                                uint64_t scratch_stride) {
+  memset(pool, 0, sizeof *pool);
+  pool->threads = threads;
+  pool->workers = workers;
+  pool->scratch = scratch;
+  pool->scratch_stride = scratch_stride;
+  pthread_mutex_init(&pool->lock, NULL);
+  pthread_cond_init(&pool->wake, NULL);
+  pthread_cond_init(&pool->finished, NULL);
+  for (uint32_t i = 0; i + 1 < threads; ++i) {
+    workers[i] = (anybit_pool_worker){.pool = pool, .part = i + 1};
+    int failure = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+    if (failure) {
+      anybit_pool_stop(pool);
+      return anybit_fail(ANYBIT_OUT_OF_MEMORY, "cannot start thread %u of %u: %s", i + 1, threads, strerror(failure));
+    }
+    ++pool->started;
+  }
+  return ANYBIT_OK;
+}
+
+void anybit_pool_stop(anybit_pool *pool) {
+  atomic_store(&pool->stop, 1);
+  announce(pool);
+  for (uint32_t i = 0; i < pool->started; ++i)
+    pthread_join(pool->workers[i].thread, NULL);
+  pthread_cond_destroy(&pool->finished);
+  pthread_cond_destroy(&pool->wake);
+  pthread_mutex_destroy(&pool->lock);
+}
+
+void anybit_pool_run(anybit_pool *pool, anybit_kernel_function function, void *const *arguments, int64_t grid) {
+  if (pool->threads == 1 || grid <= 1) {
+    if (grid > 0)
+      function(arguments, 0, grid, pool->scratch);
+    return;
+  }
+  pool->function = function;
+  pool->arguments = arguments;
+  pool->grid = grid;
+  atomic_store(&pool->working, pool->threads - 1);
+  announce(pool);
+  do_part(pool, 0);
+  await_workers(pool);
+}
