@@ -123,7 +123,7 @@ Expected<data::CalibrationSource> openSamples(const QuantizeOptions &options, co
 }
 
 /// Appends sample `index` to `inputs`.
-Error appendSample(data::CalibrationSource &source, int64_t index, const Network &network, std::vector<Batch> &inputs) {
+Error appendSample(data::CalibrationSource &source, int64_t index, std::vector<Batch> &inputs) {
   Expected<std::vector<data::Array>> sample = source.sample(index);
   if (!sample)
     return sample.takeError();
@@ -143,10 +143,10 @@ Error appendSample(data::CalibrationSource &source, int64_t index, const Network
 }
 
 /// `count` samples, spread evenly over the source (whose files are often sorted by class).
-Expected<std::vector<Batch>> readSamples(data::CalibrationSource &source, size_t count, const Network &network) {
+Expected<std::vector<Batch>> readSamples(data::CalibrationSource &source, size_t count) {
   std::vector<Batch> inputs;
   for (size_t i = 0; i < count; ++i)
-    if (Error error = appendSample(source, int64_t(i * size_t(source.size()) / count), network, inputs))
+    if (Error error = appendSample(source, int64_t(i * size_t(source.size()) / count), inputs))
       return std::move(error);
   return inputs;
 }
@@ -191,13 +191,8 @@ private:
       diagnostics << "warning: " << text << "\n";
   }
 
-  /// How many samples fit, found by running one.
-  Expected<size_t> affordable(Calibrator &calibrator, data::CalibrationSource &source, const Network &network) {
-    Expected<std::vector<Batch>> one = readSamples(source, 1, network);
-    if (!one)
-      return one.takeError();
-    if (Error error = calibrator.measureFloat(*one))
-      return std::move(error);
+  /// How many samples fit in memory, as a run of one has shown.
+  size_t affordable(const Calibrator &calibrator, const data::CalibrationSource &source) {
     size_t wanted = options.samples ? std::min<size_t>(options.samples, source.size()) : source.size();
     size_t fit = std::max<size_t>(1, memoryBudget / std::max<size_t>(1, calibrator.bytesPerSample()));
     if (fit < wanted && !options.quiet)
@@ -208,11 +203,13 @@ private:
 
   int calibrate(const Network &network, data::CalibrationSource &source) {
     Calibrator calibrator(network, executor);
-    Expected<size_t> count = affordable(calibrator, source, network);
-    if (!count)
-      return fail(diagnostics, count.takeError(), unsupported);
-    samples = *count;
-    Expected<std::vector<Batch>> inputs = readSamples(source, samples, network);
+    Expected<std::vector<Batch>> inputs = readSamples(source, 1);
+    if (!inputs)
+      return fail(diagnostics, inputs.takeError(), invalidInput);
+    if (Error error = calibrator.measureFloat(*inputs))
+      return fail(diagnostics, std::move(error), unsupported);
+    samples = affordable(calibrator, source);
+    inputs = readSamples(source, samples);
     if (!inputs)
       return fail(diagnostics, inputs.takeError(), invalidInput);
     if (Error error = runStages(calibrator, network, *inputs))

@@ -37,6 +37,8 @@ private:
   void packReal(ArrayRef<char> bytes);
   void packDepthwise(ArrayRef<char> bytes);
   bool depthwiseFits();
+  void packAtRunTime();
+  int64_t realColumns() const;
   void replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::vector<int32_t> initial);
   void padParameters();
 
@@ -97,11 +99,57 @@ void Packer::packDot4(ArrayRef<char> bytes) {
           std::move(initial));
 }
 
+int64_t Packer::realColumns() const {
+  int64_t lanes = target.lanes32(), perGroup = shape.outputs / shape.groups;
+  return lanes * std::clamp<int64_t>(llvm::divideCeil(perGroup, lanes), 1, 4);
+}
+
+/// Weights that another op computes are gathered into the same order at run time. Columns past the last output repeat
+/// it: their sums are never stored.
+void Packer::packAtRunTime() {
+  int64_t perGroup = shape.outputs / shape.groups, columns = realColumns();
+  int64_t blocks = llvm::divideCeil(perGroup, columns);
+  bool depthwise = isDepthwise();
+  auto packed = lowbit::PackedAttr::get(op.getContext(), depthwise ? lowbit::Family::Depthwise : lowbit::Family::Real,
+                                        depthwise ? target.lanes32() : columns, 32, 1, 1);
+  SmallVector<int64_t> sizes{shape.groups * blocks, shape.kernel_height, shape.kernel_width, shape.inputs, columns};
+  if (depthwise)
+    sizes = {1, shape.kernel_height, shape.kernel_width, 1, shape.outputs};
+  Value weights = op.getWeights();
+  int64_t rank = cast<RankedTensorType>(weights.getType()).getRank();
+  auto body = [&](OpBuilder &b, Location loc, ValueRange) {
+    SmallVector<Value> at;
+    for (int64_t d = 0; d < 5; ++d)
+      at.push_back(linalg::IndexOp::create(b, loc, d));
+    auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, loc, value); };
+    auto mul = [&](Value x, int64_t y) -> Value { return arith::MulIOp::create(b, loc, x, constant(y)); };
+    Value output = at[4];
+    if (!depthwise) {
+      Value group = arith::DivUIOp::create(b, loc, at[0], constant(blocks));
+      Value block = arith::RemUIOp::create(b, loc, at[0], constant(blocks));
+      Value column = arith::AddIOp::create(b, loc, mul(block, columns), at[4]);
+      Value inside = arith::MinUIOp::create(b, loc, column, constant(perGroup - 1));
+      output = arith::AddIOp::create(b, loc, mul(group, perGroup), inside);
+    }
+    SmallVector<Value> index{output, at[3]};
+    if (rank == 4)
+      index.push_back(at[1]);
+    index.push_back(at[2]);
+    Value element = tensor::ExtractOp::create(b, loc, weights, index);
+    linalg::YieldOp::create(b, loc, element);
+  };
+  Value empty = tensor::EmptyOp::create(b, op.getLoc(), sizes, b.getF32Type(), packed);
+  SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(5)};
+  SmallVector<utils::IteratorType> iterators(5, utils::IteratorType::parallel);
+  op.getWeightsMutable().assign(linalg::GenericOp::create(b, op.getLoc(), empty.getType(), ValueRange(), empty, maps,
+                                                          iterators, body)
+                                    .getResult(0));
+}
+
 /// [group][column block][run][value][column] float32
 void Packer::packReal(ArrayRef<char> bytes) {
   const float *in = reinterpret_cast<const float *>(bytes.data());
-  int64_t lanes = target.lanes32(), perGroup = shape.outputs / shape.groups;
-  int64_t columns = lanes * std::clamp<int64_t>(llvm::divideCeil(perGroup, lanes), 1, 4);
+  int64_t perGroup = shape.outputs / shape.groups, columns = realColumns();
   int64_t blocks = llvm::divideCeil(perGroup, columns), taps = shape.kernel_height * shape.kernel_width;
   std::vector<float> packed(shape.groups * blocks * columns * taps * shape.inputs, 0.0f);
   for (int64_t o = 0; o < shape.outputs; ++o) {
@@ -175,13 +223,15 @@ void Packer::padParameters() {
 
 LogicalResult Packer::run() {
   std::optional<std::vector<char>> bytes = constantBytes(op.getWeights());
-  if (!bytes)
-    return op.emitError("unsupported: weights of a convolution that are computed from an input; use constant weights");
+  if (!bytes && !op.isReal())
+    return op.emitOpError("has codes as weights that are not constant");
   for (Value parameter : op.getParameters())
     if (cast<RankedTensorType>(parameter.getType()).getRank() == 1 && !constantReals(parameter))
       return op.emitOpError("has a per-channel parameter that is not constant");
   padParameters();
-  if (isDepthwise() && (op.isReal() || depthwiseFits()))
+  if (!bytes)
+    packAtRunTime();
+  else if (isDepthwise() && (op.isReal() || depthwiseFits()))
     packDepthwise(*bytes);
   else if (op.isReal())
     packReal(*bytes);

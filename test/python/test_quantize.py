@@ -67,7 +67,7 @@ def small_model(path, opset=13):
     a = node("Concat", [left, right], "cat", axis=1)
     a = node("Conv", [a, constant("w5", 8, 8, 1, 1)], "c5")
     a = node("GlobalAveragePool", [node("Relu", [a], "r5")], "gap")
-    node("Gemm", [node("Flatten", [a], "flat"), constant("w6", 5, 8), constant("b6", 5)], "y", transB=1)
+    node("Gemm", [node("Flatten", [a], "flat"), constant("w6", 5, 8), constant("b6", 5, scale=0.1)], "y", transB=1)
     graph = onnx.helper.make_graph(
         nodes, "small", [onnx.helper.make_tensor_value_info("x", 1, ["N", 3, 8, 8])],
         [onnx.helper.make_tensor_value_info("y", 1, ["N", 5])], constants)
@@ -122,9 +122,12 @@ def test_same_input_same_bytes(small, tmp_path):
 
 def test_report_and_warning(small, tmp_path):
     model, calibration, _ = small
-    text, code = quantize(model, calibration, "w8a8,w1a1", tmp_path / "s.onnx", report=tmp_path / "r.json", threshold=1)
+    text, code = quantize(model, calibration, "w8a8,w1a1", tmp_path / "s.onnx", threshold=1, first_last=0)
     assert code == 0, text
     assert "warning: candidate 'w1a1' agrees with the float model on" in text
+    text, code = quantize(model, calibration, "w8a8,w1a1", tmp_path / "s.onnx", report=tmp_path / "r.json", threshold=0)
+    assert code == 0, text
+    assert "warning" not in text
     report = json.loads((tmp_path / "r.json").read_text())
     assert (report["samples"], report["held_out"], report["task"]) == (32, 8, "classify")
     assert [c["name"] for c in report["candidates"]] == ["w8a8", "w1a1"]

@@ -42,33 +42,71 @@ static LogicalResult verifyParameters(ConvOp op) {
   return success();
 }
 
+/// Window attributes as in `msq.conv`: every window lies inside of the padded input.
+static LogicalResult verifyWindow(ConvOp op, RankedTensorType in, RankedTensorType out) {
+  int64_t spatial = in.getRank() - 2;
+  ArrayRef<int64_t> strides = op.getStrides(), dilations = op.getDilations(), kernel = op.getKernel(), pads = op.getPads();
+  if (int64_t(strides.size()) != spatial || int64_t(dilations.size()) != spatial || int64_t(kernel.size()) != spatial ||
+      int64_t(pads.size()) != 2 * spatial)
+    return op.emitOpError("needs ") << spatial << " strides, dilations and kernel sizes and " << 2 * spatial << " pads";
+  auto below = [](ArrayRef<int64_t> values, int64_t least) {
+    return llvm::any_of(values, [=](int64_t value) { return value < least; });
+  };
+  if (below(strides, 1) || below(dilations, 1) || below(kernel, 1) || below(pads, 0))
+    return op.emitOpError("has a stride, dilation or kernel size below 1 or a negative pad");
+  for (int64_t d = 0; d < spatial; ++d) {
+    int64_t padded = in.getDimSize(d + 2) + pads[d] + pads[d + spatial], windows = out.getDimSize(d + 2);
+    if (windows > 0 && (windows - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1 > padded)
+      return op.emitOpError("reads past its padded input in dimension ")
+             << d + 2 << ": " << windows << " windows do not fit " << padded << " positions";
+  }
+  return success();
+}
+
+/// O, I/groups, kernel before packing; after it a list of values, with the accumulators of codes beside it.
+static LogicalResult verifyWeights(ConvOp op, RankedTensorType in, RankedTensorType weights) {
+  if (weights.getElementType() != in.getElementType())
+    return op.emitOpError("mixes an input of type ") << in << " with weights of type " << weights;
+  if (!op.isReal() && !op.getWeightFormat())
+    return op.emitOpError("needs a weight format for codes");
+  if (weights.getEncoding()) {
+    if (weights.getRank() != 1)
+      return op.emitOpError("has packed weights of rank ") << weights.getRank() << ", expected 1";
+    if (op.isReal() == bool(op.getInitial()))
+      return op.emitOpError("needs initial accumulators for packed codes, and for those only");
+    return success();
+  }
+  SmallVector<int64_t> expected{op.getOutputChannels(), in.getDimSize(1) / int64_t(op.getGroups())};
+  llvm::append_range(expected, op.getKernel());
+  if (weights.getShape() != ArrayRef(expected))
+    return op.emitOpError("has weights of type ")
+           << weights << ", expected " << RankedTensorType::get(expected, in.getElementType());
+  return success();
+}
+
 LogicalResult ConvOp::verify() {
   if (getNumResults() == 0)
     return emitOpError("has no result");
   auto in = cast<RankedTensorType>(getInput().getType());
   auto weights = cast<RankedTensorType>(getWeights().getType());
-  int64_t spatial = in.getRank() - 2;
-  if (spatial != 1 && spatial != 2)
-    return emitOpError("works on 1 or 2 spatial dimensions, got ") << spatial;
-  if (int64_t(getStrides().size()) != spatial || int64_t(getDilations().size()) != spatial ||
-      int64_t(getKernel().size()) != spatial || int64_t(getPads().size()) != 2 * spatial)
-    return emitOpError("needs ") << spatial << " strides, dilations and kernel sizes and " << 2 * spatial << " pads";
+  auto out = cast<RankedTensorType>(getOutputs().front().getType());
+  if (in.getRank() != 3 && in.getRank() != 4)
+    return emitOpError("works on 1 or 2 spatial dimensions, got ") << in.getRank() - 2;
+  if (out.getRank() != in.getRank() || out.getDimSize(0) != in.getDimSize(0))
+    return emitOpError("turns ") << in << " into " << out << ", expected equal ranks and batch sizes";
+  if (failed(verifyWindow(*this, in, out)))
+    return failure();
   if (getGroups() < 1 || in.getDimSize(1) % getGroups() != 0 || getOutputChannels() % getGroups() != 0)
     return emitOpError("has ") << getGroups() << " groups for " << in.getDimSize(1) << " inputs and "
                                << getOutputChannels() << " outputs";
-  if (!weights.getEncoding() && weights.getRank() != in.getRank())
-    return emitOpError("has weights of rank ") << weights.getRank() << ", expected " << in.getRank();
-  if (weights.getElementType() != in.getElementType())
-    return emitOpError("mixes an input of type ") << in << " with weights of type " << weights;
-  if (!isReal() && !getWeightFormat())
-    return emitOpError("needs a weight format for codes");
-  if (failed(verifyParameters(*this)))
+  if (failed(verifyWeights(*this, in, weights)) || failed(verifyParameters(*this)))
     return failure();
   return verifyEpilogue(*this);
 }
 
 LogicalResult RoundOp::verify() {
-  if (getLow() > getHigh() || getHigh() - getLow() > 255)
-    return emitOpError("has codes from ") << getLow() << " to " << getHigh() << ", expected at most 256";
+  int64_t low = int32_t(getLow()), high = int32_t(getHigh());
+  if (low > high || high - low > 255)
+    return emitOpError("has codes from ") << low << " to " << high << ", expected 1 to 256 codes";
   return success();
 }

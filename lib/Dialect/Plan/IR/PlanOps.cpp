@@ -8,6 +8,10 @@ using namespace anybit::plan;
 LogicalResult SignatureOp::verify() {
   if (getInputNames().size() != getInputTypes().size() || getOutputNames().size() != getOutputTypes().size())
     return emitOpError("needs a name for every tensor");
+  for (ArrayAttr types : {getInputTypes(), getOutputTypes()})
+    for (Type type : types.getAsValueRange<TypeAttr>())
+      if (auto tensor = dyn_cast<RankedTensorType>(type); !tensor || !tensor.hasStaticShape())
+        return emitOpError("has the type ") << type << ", expected a tensor of static shape";
   return success();
 }
 
@@ -18,6 +22,8 @@ void VariantOp::build(OpBuilder &builder, OperationState &state, StringRef name,
 }
 
 LogicalResult VariantOp::verify() {
+  if (int64_t(getArenaBytes()) < 0)
+    return emitOpError("has an arena of ") << int64_t(getArenaBytes()) << " bytes";
   for (Operation &op : getBody().front())
     if (!isa<DispatchOp>(op))
       return emitOpError("holds dispatches only").attachNote(op.getLoc()) << "this is no dispatch";
@@ -25,8 +31,8 @@ LogicalResult VariantOp::verify() {
 }
 
 LogicalResult DispatchOp::verify() {
-  if (int64_t(getGrid()) < 0)
-    return emitOpError("has a negative grid");
+  if (int64_t(getGrid()) < 0 || int64_t(getMacs()) < 0)
+    return emitOpError("has a negative grid or a negative count of multiply-accumulates");
   uint64_t arena = (*this)->getParentOfType<VariantOp>().getArenaBytes();
   for (auto argument : getArguments().getAsRange<ArgumentAttr>()) {
     if (argument.getKind() == ArgumentKind::Arena && argument.getOffset() > arena)

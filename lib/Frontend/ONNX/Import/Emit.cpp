@@ -106,7 +106,7 @@ Value anybit::onnx::emitTranspose(ImplicitLocOpBuilder &b, Value value, ArrayRef
 // Elementwise and reductions
 //===----------------------------------------------------------------------===//
 
-/// A linalg.generic whose first `parallel`… iterators are as `iterators` says; `body` sees the operands and the output.
+/// A linalg.generic; `body` sees the elements of the operands and of the output.
 static Value emitGeneric(ImplicitLocOpBuilder &b, ArrayRef<Value> operands, ArrayRef<AffineMap> maps, Value init,
                          ArrayRef<utils::IteratorType> iterators, Body body) {
   auto build = [&](OpBuilder &nested, Location loc, ValueRange arguments) {
@@ -155,7 +155,8 @@ Value anybit::onnx::emitMapAlong(ImplicitLocOpBuilder &b, Value x, Value along, 
   return emitGeneric(b, {x, along}, {identity, line, identity}, emitEmpty(b, type), iterators, body);
 }
 
-LogicalResult anybit::onnx::emitElementwise(NodeContext &ctx, ArrayRef<unsigned> inputs, ElementType result, Body body) {
+LogicalResult anybit::onnx::emitElementwise(NodeContext &ctx, ArrayRef<unsigned> inputs, ElementType result,
+                                            Body body) {
   Dims dims = ctx.broadcastDims(inputs);
   if (ctx.failed())
     return failure();

@@ -1,7 +1,7 @@
 //===- Fold.h - operators on constants --------------------------*- C++ -*-===//
 //
-// Folders that serve several operators look at the name of the node. Reals are computed in double and rounded once, which
-// for + - * / and square roots of floats is the float32 result; integers wrap at the width of their type.
+// Folders that serve several operators look at the name of the node. Reals are computed in double and rounded once,
+// which for + - * / and square roots of floats is the float32 result; integers wrap at the width of their type.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ANYBIT_LIB_FRONTEND_ONNX_IMPORT_FOLD_H

@@ -20,7 +20,8 @@ Tensor anybit::onnx::castTensor(const Tensor &tensor, ElementType type) {
 LogicalResult anybit::onnx::foldCast(NodeContext &ctx) {
   ElementType to = ctx.node.op == "CastLike" ? ctx.type(1) : ElementType(ctx.intAttr("to", 0));
   if (ctx.failed() || elementBytes(to) == 0 || elementBytes(ctx.type(0)) == 0)
-    return ctx.unsupported("casts from " + elementName(ctx.type(0)) + " to " + elementName(to) + " are not implemented");
+    return ctx.unsupported("casts from " + elementName(ctx.type(0)) + " to " + elementName(to) +
+                           " are not implemented");
   if (to == ElementType::Int4 || to == ElementType::UInt4 || to == ElementType::Int2 || to == ElementType::UInt2)
     return ctx.unsupported("casts to " + elementName(to) + " are not implemented");
   if (!ctx.mayFold(ctx.dims(0), to))

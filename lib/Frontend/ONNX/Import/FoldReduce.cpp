@@ -65,8 +65,10 @@ LogicalResult anybit::onnx::foldReduce(NodeContext &ctx) {
     return ctx.unsupported("a reduction of no elements is not implemented");
   Tensor rows = transposed(x, order);
   if (isRealType(x.type))
-    ctx.resultConstant(0, tensorOf(x.type, reduction.result, reduceRows(ctx.node.op, elementsOf<double>(rows), length)));
+    ctx.resultConstant(0,
+                       tensorOf(x.type, reduction.result, reduceRows(ctx.node.op, elementsOf<double>(rows), length)));
   else
-    ctx.resultConstant(0, tensorOf(x.type, reduction.result, reduceRows(ctx.node.op, elementsOf<int64_t>(rows), length)));
+    ctx.resultConstant(0,
+                       tensorOf(x.type, reduction.result, reduceRows(ctx.node.op, elementsOf<int64_t>(rows), length)));
   return success();
 }

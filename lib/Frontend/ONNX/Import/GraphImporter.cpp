@@ -12,9 +12,7 @@ using namespace anybit::onnx;
 /// Constants above this many bytes are blobs: the context keeps attributes for ever.
 static constexpr int64_t largestInlineBytes = 1024;
 
-Location GraphImporter::locationOf(StringRef name) {
-  return NameLoc::get(builder.getStringAttr(name));
-}
+Location GraphImporter::locationOf(StringRef name) { return NameLoc::get(builder.getStringAttr(name)); }
 
 /// A name that every printer takes as a resource key.
 static std::string resourceKey(StringRef name) {
@@ -72,19 +70,18 @@ void GraphImporter::poison(const Node &node) {
 bool GraphImporter::checkInput(NodeContext &context, const OpEntry &op, unsigned i) {
   auto in = [i](uint32_t mask) { return (mask >> std::min(i, 31u)) & 1; };
   const Entry &entry = context.entry(i);
+  std::string input = ("input " + Twine(i) + " (" + context.node.inputs[i] + ") ").str();
+  std::string is = input + "is " + elementName(entry.type).str();
   if (entry.state == Entry::State::Missing)
-    return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] +
-                               ") is an optional output that is not computed"), false;
+    return succeeded(context.unsupported(input + "is an optional output that is not computed"));
+  if (in(op.constantInputs) && entry.state != Entry::State::Constant)
+    return succeeded(context.unsupported(input + "must be known at compile time; make it a constant or fold it"));
   if (in(op.constantInputs))
-    return entry.state == Entry::State::Constant ||
-           (context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] +
-                                ") must be known at compile time; make it a constant or fold it"), false);
+    return true;
   if (in(op.realInputs) && entry.type != ElementType::Float)
-    return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] + ") is " +
-                               elementName(entry.type) + ", expected float; convert the model to float32"), false;
+    return succeeded(context.unsupported(is + ", expected float; convert the model to float32"));
   if (!in(op.rawInputs) && !elementTypeOf(builder.getContext(), entry.type))
-    return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] + ") is " +
-                               elementName(entry.type) + ", expected float, int64, int32, int8, uint8 or bool"), false;
+    return succeeded(context.unsupported(is + ", expected float, int64, int32, int8, uint8 or bool"));
   return true;
 }
 
@@ -134,7 +131,7 @@ void GraphImporter::importNode(const Node &node) {
     done = context.unsupported("only version " + Twine(op->versions.front()) + " and later are implemented");
   else if (required < op->minInputs || node.inputs.size() > op->maxInputs)
     done = context.invalid("it has " + Twine(node.inputs.size()) + " inputs, expected " + Twine(op->minInputs) +
-                           (op->maxInputs >= anyNumber          ? Twine(" or more")
+                           (op->maxInputs >= anyNumber       ? Twine(" or more")
                             : op->maxInputs != op->minInputs ? " to " + Twine(op->maxInputs)
                                                              : Twine()));
   else

@@ -34,9 +34,7 @@ public:
   OwningOpRef<ModuleOp> run();
 
 private:
-  bool isCandidate(const ValueInfo &info) const {
-    return !model.candidates.empty() && info.name == candidateName;
-  }
+  bool isCandidate(const ValueInfo &info) const { return !model.candidates.empty() && info.name == candidateName; }
   /// Type of an argument; null after a report.
   RankedTensorType argumentType(const ValueInfo &info);
   std::optional<int64_t> dimensionOf(const ValueInfo &info, size_t index);
@@ -90,8 +88,8 @@ RankedTensorType ModelImporter::argumentType(const ValueInfo &info) {
   if (dims.size() != info.dims.size())
     return {};
   if (!countOf(dims)) {
-    report(Problem::Kind::Invalid, "input \"" + info.name + "\": the shape " + formatDims(dims) +
-                                       " is not one of at most 2^40 elements");
+    report(Problem::Kind::Invalid,
+           "input \"" + info.name + "\": the shape " + formatDims(dims) + " is not one of at most 2^40 elements");
     return {};
   }
   if (isCandidate(info) && (!dims.empty() || info.type != ElementType::Int64)) {

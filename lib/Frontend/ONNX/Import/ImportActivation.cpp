@@ -52,9 +52,8 @@ static LogicalResult importSigmoid(NodeContext &ctx) {
 
 static LogicalResult importHardSigmoid(NodeContext &ctx) {
   float alpha = ctx.floatAttr("alpha", 0.2f), beta = ctx.floatAttr("beta", 0.5f);
-  return emitElementwise(ctx, {0}, ElementType::Float, [&](ImplicitLocOpBuilder &b, ValueRange x) {
-    return emitHardSigmoid(b, x[0], alpha, beta);
-  });
+  return emitElementwise(ctx, {0}, ElementType::Float,
+                         [&](ImplicitLocOpBuilder &b, ValueRange x) { return emitHardSigmoid(b, x[0], alpha, beta); });
 }
 
 static LogicalResult importHardSwish(NodeContext &ctx) {
@@ -166,7 +165,8 @@ static std::optional<Bounds> resolveBounds(NodeContext &ctx) {
   return bounds;
 }
 
-/// The width of the format whose codes are exactly those between the bounds; `isNarrow` says that the lowest is missing.
+/// The width of the format whose codes are exactly those between the bounds; `isNarrow` says that the lowest is
+/// missing.
 static unsigned codeWidth(const Bounds &bounds, bool isSigned, bool &isNarrow) {
   for (unsigned bits = 1; bits <= 8 && bounds.low && bounds.high; ++bits) {
     double lowest = isSigned ? -std::ldexp(1.0, bits - 1) : 0;
@@ -227,9 +227,8 @@ static LogicalResult importClip(NodeContext &ctx) {
     ctx.resultLike(0, codes);
     return noteWidth(ctx, bits, isNarrow), success();
   }
-  return emitElementwise(ctx, {0}, ctx.type(0), [&](ImplicitLocOpBuilder &b, ValueRange x) {
-    return emitClip(b, x[0], *bounds, isUnsigned);
-  });
+  return emitElementwise(ctx, {0}, ctx.type(0),
+                         [&](ImplicitLocOpBuilder &b, ValueRange x) { return emitClip(b, x[0], *bounds, isUnsigned); });
 }
 
 template <typename T> static std::vector<T> clamped(const Tensor &x, const Bounds &bounds) {

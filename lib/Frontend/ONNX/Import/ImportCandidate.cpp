@@ -20,10 +20,9 @@ static LogicalResult importMixBands(NodeContext &ctx) {
   if (ctx.rank(1) != 1 || ctx.dims(1)[0] != 4)
     return ctx.invalid("the band factors are " + formatDims(ctx.dims(1)) + ", expected [4]");
   Value weights = ctx.value(0);
-  ctx.result(0,
-             msq::MixBandsOp::create(ctx.b, weights.getType(), weights, ctx.value(1), *layout, *wavelet,
-                                     uint64_t(groups)),
-             ElementType::Float);
+  ctx.result(
+      0, msq::MixBandsOp::create(ctx.b, weights.getType(), weights, ctx.value(1), *layout, *wavelet, uint64_t(groups)),
+      ElementType::Float);
   return success();
 }
 

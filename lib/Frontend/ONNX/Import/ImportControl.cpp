@@ -7,9 +7,11 @@ using namespace anybit::onnx;
 static LogicalResult importIf(NodeContext &ctx) {
   std::optional<double> condition = ctx.scalar(0);
   if (!condition)
-    return ctx.unsupported("the condition " + ctx.node.inputs[0] + " must be one constant; branches are chosen at "
-                                                                  "compile time");
-  const onnx::Attribute *branch = ctx.attribute(*condition != 0 ? "then_branch" : "else_branch", onnx::Attribute::Kind::Graph);
+    return ctx.unsupported("the condition " + ctx.node.inputs[0] +
+                           " must be one constant; branches are chosen at "
+                           "compile time");
+  const onnx::Attribute *branch =
+      ctx.attribute(*condition != 0 ? "then_branch" : "else_branch", onnx::Attribute::Kind::Graph);
   if (!branch || !branch->graph || branch->graph->outputs.size() != ctx.node.outputs.size())
     return ctx.invalid("its branch does not have the outputs of the node");
   if (failed(ctx.importGraph(*branch->graph)))

@@ -13,7 +13,8 @@ using namespace anybit::onnx;
 static bool checkSameType(NodeContext &ctx, unsigned first) {
   for (unsigned i = first + 1; i < ctx.inputs(); ++i)
     if (ctx.type(i) != ctx.type(first))
-      return ctx.invalid("its inputs are " + elementName(ctx.type(first)) + " and " + elementName(ctx.type(i))), false;
+      return succeeded(
+          ctx.invalid("its inputs are " + elementName(ctx.type(first)) + " and " + elementName(ctx.type(i))));
   return true;
 }
 
@@ -27,7 +28,8 @@ static SmallVector<unsigned> allInputsOf(NodeContext &ctx) {
 
 /// x / y toward zero. Division by zero yields x, where hardware might trap; the smallest number over -1 wraps.
 static Value emitSignedDivision(ImplicitLocOpBuilder &b, Value x, Value y) {
-  Value zero = emitScalar(b, x.getType(), 0), one = emitScalar(b, x.getType(), 1), minus = emitScalar(b, x.getType(), -1);
+  Value zero = emitScalar(b, x.getType(), 0), one = emitScalar(b, x.getType(), 1),
+        minus = emitScalar(b, x.getType(), -1);
   using P = arith::CmpIPredicate;
   Value isMinus = arith::CmpIOp::create(b, P::eq, y, minus), isZero = arith::CmpIOp::create(b, P::eq, y, zero);
   Value isSpecial = arith::OrIOp::create(b, isMinus, isZero);
@@ -207,7 +209,8 @@ static LogicalResult importCast(NodeContext &ctx) {
   if (!llvm::is_contained(known, to) || !llvm::is_contained(known, from))
     return ctx.unsupported("it casts a computed tensor from " + elementName(from) + " to " + elementName(to) +
                            ", expected float, int64, int32, int8, uint8 or bool");
-  return emitElementwise(ctx, {0}, to, [&](ImplicitLocOpBuilder &b, ValueRange x) { return emitCast(b, x[0], from, to); });
+  return emitElementwise(ctx, {0}, to,
+                         [&](ImplicitLocOpBuilder &b, ValueRange x) { return emitCast(b, x[0], from, to); });
 }
 
 void anybit::onnx::addElementwiseOps(OpTable &table) {

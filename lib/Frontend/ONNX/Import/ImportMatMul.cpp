@@ -136,9 +136,8 @@ static Value emitGemmBias(NodeContext &ctx, Value y, float beta) {
   // A row of biases is a vector, whatever its leading dimensions.
   if (shapeOf(bias).size() == 2 && shapeOf(bias)[0] == 1)
     bias = emitReshape(ctx.b, bias, shapeOf(bias).drop_front());
-  return emitMap(ctx.b, {y, bias}, tensorType(y), [](ImplicitLocOpBuilder &b, ValueRange x) -> Value {
-    return arith::AddFOp::create(b, x[0], x[1]);
-  });
+  return emitMap(ctx.b, {y, bias}, tensorType(y),
+                 [](ImplicitLocOpBuilder &b, ValueRange x) -> Value { return arith::AddFOp::create(b, x[0], x[1]); });
 }
 
 static LogicalResult checkGemm(NodeContext &ctx, int64_t transA, int64_t transB) {

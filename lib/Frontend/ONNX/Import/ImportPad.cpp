@@ -93,8 +93,8 @@ static LogicalResult importConstantPad(NodeContext &ctx, const PadSpec &spec, Ar
   SmallVector<int64_t> offsets, sizes, low, high, ones(ctx.rank(0), 1);
   for (int64_t d = 0; d < ctx.rank(0); ++d) {
     offsets.push_back(std::min(ctx.dims(0)[d], std::max<int64_t>(0, -spec.low[d])));
-    sizes.push_back(std::max<int64_t>(0, ctx.dims(0)[d] + std::min<int64_t>(0, spec.low[d]) +
-                                             std::min<int64_t>(0, spec.high[d])));
+    sizes.push_back(
+        std::max<int64_t>(0, ctx.dims(0)[d] + std::min<int64_t>(0, spec.low[d]) + std::min<int64_t>(0, spec.high[d])));
     low.push_back(std::max<int64_t>(0, spec.low[d]));
     high.push_back(dims[d] - sizes.back() - low.back());
     if (high.back() < 0)

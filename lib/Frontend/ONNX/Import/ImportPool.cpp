@@ -28,8 +28,9 @@ static LogicalResult importPool(NodeContext &ctx, msq::PoolKind kind) {
   if (ctx.failed())
     return failure();
   if (ctx.rank(0) < 3 || !kernel || int64_t(kernel->size()) != ctx.rank(0) - 2)
-    return ctx.invalid("the input " + formatDims(ctx.dims(0)) + " needs a kernel_shape with one number per spatial "
-                                                                 "dimension");
+    return ctx.invalid("the input " + formatDims(ctx.dims(0)) +
+                       " needs a kernel_shape with one number per spatial "
+                       "dimension");
   std::optional<Window> window = resolveWindow(ctx, *kernel);
   if (!window)
     return failure();

@@ -61,7 +61,7 @@ static LogicalResult importQuant(NodeContext &ctx) {
   std::optional<int64_t> axis;
   if (!(quantizer.scale = broadcastParameter(ctx, 1, axis)))
     return failure();
-  msq::FormatKind kind = isBipolar               ? msq::FormatKind::Odd
+  msq::FormatKind kind = isBipolar                ? msq::FormatKind::Odd
                          : isSigned && !isShifted ? msq::FormatKind::Signed
                                                   : msq::FormatKind::Unsigned;
   if (!resolveBits(ctx, 3, kind, isNarrow && !isBipolar, quantizer))
@@ -85,7 +85,10 @@ static LogicalResult importBipolarQuant(NodeContext &ctx) {
 
 void anybit::onnx::addQonnxOps(OpTable &table) {
   for (StringRef name : {"Quant", "IntQuant"})
-    table.add(name, {1, 2}, "qonnx").inputs(4, 4).real(3).emit(importQuant)
+    table.add(name, {1, 2}, "qonnx")
+        .inputs(4, 4)
+        .real(3)
+        .emit(importQuant)
         .notes("rounding_mode ROUND; codes above 8 bits stay real");
   table.add("BipolarQuant", {1}, "qonnx").inputs(2, 2).real(3).emit(importBipolarQuant);
 }

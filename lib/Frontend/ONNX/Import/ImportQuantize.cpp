@@ -31,14 +31,15 @@ static bool checkParameters(NodeContext &ctx, std::optional<int64_t> &axis) {
       continue;
     if (ctx.rank(i) != 1 || ctx.opset() < 13)
       return (void)ctx.unsupported("the parameter " + ctx.node.inputs[i] + " is " + formatDims(ctx.dims(i)) +
-                                   "; one number or one per slice are implemented (blocks for constants only)"), false;
+                                   "; one number or one per slice are implemented (blocks for constants only)"),
+             false;
     axis = ctx.axis(ctx.intAttr("axis", 1), ctx.rank(0));
     if (ctx.failed())
       return false;
     if (ctx.dims(i)[0] != ctx.dims(0)[*axis])
-      return (void)ctx.invalid("the parameter " + ctx.node.inputs[i] + " has " + Twine(ctx.dims(i)[0]) +
-                               " elements, but dimension " + Twine(*axis) + " of the input is " +
-                               Twine(ctx.dims(0)[*axis])), false;
+      return succeeded(ctx.invalid("the parameter " + ctx.node.inputs[i] + " has " + Twine(ctx.dims(i)[0]) +
+                                   " elements, but dimension " + Twine(*axis) + " of the input is " +
+                                   Twine(ctx.dims(0)[*axis])));
   }
   return true;
 }
@@ -74,7 +75,8 @@ static Value emitZeroPoint(NodeContext &ctx, bool isUnsigned, int64_t bias) {
 }
 
 /// The quantizer of codes of `bits` bits; codes are shifted by `bias`. Nothing after a report.
-static std::optional<Quantizer> makeQuantizer(NodeContext &ctx, bool isSigned, unsigned bits, bool isNarrow, int64_t bias) {
+static std::optional<Quantizer> makeQuantizer(NodeContext &ctx, bool isSigned, unsigned bits, bool isNarrow,
+                                              int64_t bias) {
   Quantizer quantizer;
   std::optional<int64_t> axis;
   if (!checkParameters(ctx, axis))
@@ -84,9 +86,9 @@ static std::optional<Quantizer> makeQuantizer(NodeContext &ctx, bool isSigned, u
   if (!quantizer.zero)
     return std::nullopt;
   bool staysSigned = isSigned && bias == 0;
-  quantizer.format = msq::FormatAttr::get(ctx.b.getContext(),
-                                          staysSigned ? msq::FormatKind::Signed : msq::FormatKind::Unsigned, bits,
-                                          isNarrow && staysSigned);
+  quantizer.format =
+      msq::FormatAttr::get(ctx.b.getContext(), staysSigned ? msq::FormatKind::Signed : msq::FormatKind::Unsigned, bits,
+                           isNarrow && staysSigned);
   quantizer.axis = axis.value_or(0);
   return quantizer;
 }
@@ -194,7 +196,8 @@ static LogicalResult importDequantizeLinear(NodeContext &ctx) {
     return ctx.unsupported("it dequantizes computed " + elementName(ctx.type(0)) +
                            ", expected integers of at most 8 bits");
   if (ctx.has(2) && ctx.type(2) != ctx.type(0))
-    return ctx.invalid("the zero point is " + elementName(ctx.type(2)) + ", but the input is " + elementName(ctx.type(0)));
+    return ctx.invalid("the zero point is " + elementName(ctx.type(2)) + ", but the input is " +
+                       elementName(ctx.type(0)));
   if (ctx.intAttr("block_size", 0) != 0)
     return ctx.unsupported("block_size is not 0; scales of computed tensors are per tensor or per axis");
   const Entry &codes = ctx.entry(0);
@@ -212,9 +215,15 @@ static LogicalResult importDequantizeLinear(NodeContext &ctx) {
 }
 
 void anybit::onnx::addQuantizeOps(OpTable &table) {
-  table.add("QuantizeLinear", {10, 13, 19, 21, 23, 24, 25}).inputs(2, 3).real(3).emit(importQuantizeLinear)
+  table.add("QuantizeLinear", {10, 13, 19, 21, 23, 24, 25})
+      .inputs(2, 3)
+      .real(3)
+      .emit(importQuantizeLinear)
       .notes("integers of at most 8 bits, per tensor and per axis");
-  table.add("DequantizeLinear", {10, 13, 19, 21, 23, 24, 25}).inputs(2, 3).real(2).raw(5)
+  table.add("DequantizeLinear", {10, 13, 19, 21, 23, 24, 25})
+      .inputs(2, 3)
+      .real(2)
+      .raw(5)
       .emit(importDequantizeLinear)
       .fold(foldDequantizeLinear)
       .notes("integers of at most 8 bits, per tensor and per axis; constants of any width and in blocks");

@@ -37,13 +37,11 @@ static Value emitReduction(NodeContext &ctx, StringRef op, ArrayRef<int64_t> axe
   Type type = tensorType(x).getElementType();
   bool isReal = isa<FloatType>(type), isUnsigned = ctx.type(0) == ElementType::UInt8;
   if (op == "ReduceMax")
-    return emitReduce(ctx.b, x, axes, extreme(type, isUnsigned, -1), [&](ImplicitLocOpBuilder &b, ValueRange v) {
-      return emitLarger(b, v[1], v[0], isUnsigned);
-    });
+    return emitReduce(ctx.b, x, axes, extreme(type, isUnsigned, -1),
+                      [&](ImplicitLocOpBuilder &b, ValueRange v) { return emitLarger(b, v[1], v[0], isUnsigned); });
   if (op == "ReduceMin")
-    return emitReduce(ctx.b, x, axes, extreme(type, isUnsigned, 1), [&](ImplicitLocOpBuilder &b, ValueRange v) {
-      return emitSmaller(b, v[1], v[0], isUnsigned);
-    });
+    return emitReduce(ctx.b, x, axes, extreme(type, isUnsigned, 1),
+                      [&](ImplicitLocOpBuilder &b, ValueRange v) { return emitSmaller(b, v[1], v[0], isUnsigned); });
   if (op == "ReduceProd")
     return emitReduce(ctx.b, x, axes, 1, [&](ImplicitLocOpBuilder &b, ValueRange v) {
       return isReal ? Value(arith::MulFOp::create(b, v[1], v[0])) : Value(arith::MulIOp::create(b, v[1], v[0]));
@@ -142,12 +140,12 @@ static LogicalResult importArg(NodeContext &ctx) {
   AffineMap to = identity.dropResult(axis);
   Value best = emitFill(b, RankedTensorType::get(kept, b.getF32Type()), wantsMax ? -infinity : infinity);
   Value place = emitFill(b, RankedTensorType::get(kept, b.getI64Type()), 0);
-  auto generic = linalg::GenericOp::create(
-      b, TypeRange{best.getType(), place.getType()}, ValueRange{ctx.value(0)}, ValueRange{best, place},
-      ArrayRef<AffineMap>{identity, to, to}, iterators, [&](OpBuilder &nested, Location loc, ValueRange v) {
-        ImplicitLocOpBuilder inner(loc, nested);
-        buildArgBody(inner, v, axis, wantsMax, wantsLast);
-      });
+  auto generic = linalg::GenericOp::create(b, TypeRange{best.getType(), place.getType()}, ValueRange{ctx.value(0)},
+                                           ValueRange{best, place}, ArrayRef<AffineMap>{identity, to, to}, iterators,
+                                           [&](OpBuilder &nested, Location loc, ValueRange v) {
+                                             ImplicitLocOpBuilder inner(loc, nested);
+                                             buildArgBody(inner, v, axis, wantsMax, wantsLast);
+                                           });
   Dims dims = kept;
   if (keeps)
     dims.insert(dims.begin() + axis, 1);

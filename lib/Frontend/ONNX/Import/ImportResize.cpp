@@ -41,7 +41,8 @@ static LogicalResult resolveModes(NodeContext &ctx, ResizeSpec &spec) {
                                                   "align_corners", "asymmetric"};
   static constexpr StringLiteral roundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
   if (!llvm::is_contained(coordinates, spec.coordinates))
-    return ctx.unsupported("coordinate_transformation_mode is " + spec.coordinates + ", expected half_pixel, "
+    return ctx.unsupported("coordinate_transformation_mode is " + spec.coordinates +
+                           ", expected half_pixel, "
                            "half_pixel_symmetric, pytorch_half_pixel, align_corners or asymmetric");
   if (!llvm::is_contained(roundings, spec.nearest))
     return ctx.invalid("nearest_mode is " + spec.nearest);
@@ -67,7 +68,8 @@ static LogicalResult applyPolicy(NodeContext &ctx, ResizeSpec &spec, ArrayRef<in
   return success();
 }
 
-static LogicalResult resolveExtents(NodeContext &ctx, ResizeSpec &spec, ArrayRef<double> scales, ArrayRef<double> sizes) {
+static LogicalResult resolveExtents(NodeContext &ctx, ResizeSpec &spec, ArrayRef<double> scales,
+                                    ArrayRef<double> sizes) {
   Dims axes;
   for (int64_t d = 0; d < ctx.rank(0); ++d)
     axes.push_back(d);
@@ -82,8 +84,9 @@ static LogicalResult resolveExtents(NodeContext &ctx, ResizeSpec &spec, ArrayRef
     double dim = double(ctx.dims(0)[axis]);
     double size = sizes.empty() ? std::floor(dim * number) : number;
     if (!(number > 0) || !(size >= 1) || !(size < double(int64_t(1) << 31)) || dim < 1)
-      return ctx.invalid("dimension " + Twine(axis) + " of " + formatDims(ctx.dims(0)) + " is resized to nothing or to "
-                                                                                         "more than 2^31");
+      return ctx.invalid("dimension " + Twine(axis) + " of " + formatDims(ctx.dims(0)) +
+                         " is resized to nothing or to "
+                         "more than 2^31");
     spec.dims[axis] = int64_t(size);
     spec.scales[axis] = sizes.empty() ? number : size / dim;
   }
@@ -113,7 +116,10 @@ static LogicalResult importResize(NodeContext &ctx) {
 }
 
 void anybit::onnx::addResizeOps(OpTable &table) {
-  table.add("Resize", {10, 11, 13, 18, 19}).inputs(1, 4).constant(14).emit(importResize)
+  table.add("Resize", {10, 11, 13, 18, 19})
+      .inputs(1, 4)
+      .constant(14)
+      .emit(importResize)
       .notes("nearest and linear, without antialias, tf_crop_and_resize and tf_half_pixel_for_nn");
   table.add("Upsample", {7, 9}).inputs(1, 2).constant(2).emit(importResize).notes("nearest and linear");
 }

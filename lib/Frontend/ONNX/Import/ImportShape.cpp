@@ -197,7 +197,12 @@ void anybit::onnx::addShapeOps(OpTable &table) {
   table.add("Unsqueeze", {1, 11, 13}).inputs(1, 2).constant(2).emit(importUnsqueeze).fold(importUnsqueeze);
   table.add("Transpose", {1, 13}).emit(importTranspose).fold(importTranspose);
   table.add("Identity", {1, 13, 14}).raw(1).emit(importIdentity).fold(importIdentity);
-  table.add("Dropout", {7, 10, 12, 13}).inputs(1, 3).outputs(2).raw(6).emit(importDropout).fold(importDropout)
+  table.add("Dropout", {7, 10, 12, 13})
+      .inputs(1, 3)
+      .outputs(2)
+      .raw(6)
+      .emit(importDropout)
+      .fold(importDropout)
       .notes("inference only, without mask");
   table.add("DepthToSpace", {1, 11, 13}).emit(importDepthToSpace);
   table.add("SpaceToDepth", {1, 13}).emit(importSpaceToDepth);

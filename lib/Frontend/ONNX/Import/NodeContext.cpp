@@ -86,7 +86,8 @@ Value NodeContext::storedValue(unsigned i) { return importer.storedValueOf(node.
 
 Dims NodeContext::ints(unsigned i) {
   const Tensor *tensor = constant(i);
-  if (!tensor || (tensor->type != ElementType::Int64 && tensor->type != ElementType::Int32) || tensor->dims.size() > 1) {
+  if (!tensor || (tensor->type != ElementType::Int64 && tensor->type != ElementType::Int32) ||
+      tensor->dims.size() > 1) {
     (void)invalid("input " + Twine(i) + " (" + node.inputs[i] + ") must be a constant vector of int64");
     return {};
   }

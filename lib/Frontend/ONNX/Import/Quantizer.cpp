@@ -37,8 +37,8 @@ Value anybit::onnx::broadcastParameter(NodeContext &ctx, unsigned i, std::option
   axis = along ? along : axis;
   const Tensor *constant = ctx.constant(i);
   bool isOtherInteger = constant && !isRealType(constant->type) && constant->type != ElementType::Int32;
-  Value value = isOtherInteger ? ctx.materialise(castTensor(*constant, ElementType::Int32), ctx.node.inputs[i])
-                              : ctx.value(i);
+  Value value =
+      isOtherInteger ? ctx.materialise(castTensor(*constant, ElementType::Int32), ctx.node.inputs[i]) : ctx.value(i);
   return emitReshape(ctx.b, value, along ? Dims{x[*along]} : Dims());
 }
 
@@ -78,18 +78,20 @@ bool anybit::onnx::resolveBits(NodeContext &ctx, unsigned i, msq::FormatKind kin
   if (!ctx.constant(i)) {
     bool isLate = !ctx.entry(i).fromInput && countOf(ctx.dims(i)) == 1 && ctx.type(i) != ElementType::Bool;
     if (!isLate)
-      return (void)ctx.unsupported("the bit width " + ctx.node.inputs[i] + " must be one number that depends on "
-                                                                           "nothing but the candidate"), false;
+      return succeeded(ctx.unsupported("the bit width " + ctx.node.inputs[i] +
+                                       " must be one number that depends on "
+                                       "nothing but the candidate"));
     quantizer.bits = emitBits(ctx, i);
     quantizer.format = msq::FormatAttr::get(context, kind, 8, narrow);
     return true;
   }
   std::optional<double> bits = ctx.scalar(i);
   if (!bits || *bits != std::floor(*bits) || *bits < 1 || *bits > 8)
-    return (void)ctx.unsupported("the bit width " + ctx.node.inputs[i] + (bits ? " is " + std::to_string(*bits) : "") +
-                                 ", expected a whole number from 1 to 8"), false;
+    return succeeded(ctx.unsupported("the bit width " + ctx.node.inputs[i] +
+                                     (bits ? " is " + std::to_string(*bits) : "") +
+                                     ", expected a whole number from 1 to 8"));
   if (narrow && *bits < 2)
-    return (void)ctx.unsupported("a narrow range needs at least 2 bits"), false;
+    return succeeded(ctx.unsupported("a narrow range needs at least 2 bits"));
   quantizer.format = msq::FormatAttr::get(context, kind, unsigned(*bits), narrow);
   return true;
 }

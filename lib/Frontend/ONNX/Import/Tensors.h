@@ -46,31 +46,44 @@ struct BFloat {
 /// before: they have no bytes.
 template <typename Fn> auto dispatch(ElementType type, Fn &&fn) {
   switch (type) {
-  case ElementType::Float: return fn(float());
-  case ElementType::Double: return fn(double());
-  case ElementType::Float16: return fn(_Float16());
-  case ElementType::BFloat16: return fn(BFloat());
-  case ElementType::Int16: return fn(int16_t());
-  case ElementType::Int32: return fn(int32_t());
-  case ElementType::Int64: return fn(int64_t());
-  case ElementType::UInt16: return fn(uint16_t());
-  case ElementType::UInt32: return fn(uint32_t());
-  case ElementType::UInt64: return fn(uint64_t());
+  case ElementType::Float:
+    return fn(float());
+  case ElementType::Double:
+    return fn(double());
+  case ElementType::Float16:
+    return fn(_Float16());
+  case ElementType::BFloat16:
+    return fn(BFloat());
+  case ElementType::Int16:
+    return fn(int16_t());
+  case ElementType::Int32:
+    return fn(int32_t());
+  case ElementType::Int64:
+    return fn(int64_t());
+  case ElementType::UInt16:
+    return fn(uint16_t());
+  case ElementType::UInt32:
+    return fn(uint32_t());
+  case ElementType::UInt64:
+    return fn(uint64_t());
   case ElementType::Int8:
   case ElementType::Int4:
-  case ElementType::Int2: return fn(int8_t());
-  default: return fn(uint8_t());
+  case ElementType::Int2:
+    return fn(int8_t());
+  default:
+    return fn(uint8_t());
   }
 }
 
 template <typename T>
-constexpr bool isReal = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, _Float16> ||
-                        std::is_same_v<T, BFloat>;
+constexpr bool isReal =
+    std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, _Float16> || std::is_same_v<T, BFloat>;
 
 /// A number as another type: reals become integers by truncation, clamped to the range (NaN is 0); integers wrap.
 template <typename To, typename From> To convertElement(From value) {
   if constexpr (isReal<From> && !isReal<To>) {
-    double real = static_cast<double>(static_cast<std::conditional_t<std::is_same_v<From, double>, double, float>>(value));
+    double real =
+        static_cast<double>(static_cast<std::conditional_t<std::is_same_v<From, double>, double, float>>(value));
     if (std::isnan(real))
       return 0;
     if (real >= std::ldexp(1.0, std::numeric_limits<To>::digits))
@@ -104,7 +117,8 @@ template <typename To> std::vector<To> elementsOf(const Tensor &tensor) {
 }
 
 /// A tensor of `type` from as many `values` as `dims` has.
-template <typename From> Tensor tensorOf(ElementType type, llvm::ArrayRef<int64_t> dims, const std::vector<From> &values) {
+template <typename From>
+Tensor tensorOf(ElementType type, llvm::ArrayRef<int64_t> dims, const std::vector<From> &values) {
   auto bytes = std::make_shared<std::vector<char>>(values.size() * elementBytes(type));
   if (type == ElementType::Bool) {
     for (size_t i = 0; i < values.size(); ++i)
@@ -125,8 +139,7 @@ template <typename From> Tensor tensorOf(ElementType type, llvm::ArrayRef<int64_
 Tensor reshaped(const Tensor &tensor, llvm::ArrayRef<int64_t> dims);
 
 /// Element (i0, i1, …) of the result is element offset + Σ i·strides of `source`; every index is inside.
-Tensor stridedCopy(const Tensor &source, llvm::ArrayRef<int64_t> dims, int64_t offset,
-                   llvm::ArrayRef<int64_t> strides);
+Tensor stridedCopy(const Tensor &source, llvm::ArrayRef<int64_t> dims, int64_t offset, llvm::ArrayRef<int64_t> strides);
 Tensor transposed(const Tensor &tensor, llvm::ArrayRef<int64_t> permutation);
 /// `tensor` broadcast to `dims`, by the rules of ONNX.
 Tensor broadcast(const Tensor &tensor, llvm::ArrayRef<int64_t> dims);

@@ -10,8 +10,8 @@ Dims anybit::onnx::windowAttr(NodeContext &ctx, StringRef name, size_t count, in
   std::optional<Dims> given = ctx.intsAttr(name);
   if (!given)
     return Dims(count, otherwise);
-  bool good = given->size() == count &&
-              llvm::all_of(*given, [&](int64_t v) { return v >= lowest && v < largestExtent; });
+  bool good =
+      given->size() == count && llvm::all_of(*given, [&](int64_t v) { return v >= lowest && v < largestExtent; });
   if (!good)
     (void)ctx.invalid("attribute " + name + " is " + formatDims(*given) + ", expected " + Twine(count) +
                       " numbers of at least " + Twine(lowest));
@@ -59,7 +59,8 @@ std::optional<Window> anybit::onnx::resolveWindow(NodeContext &ctx, Dims kernel)
   }
   if (llvm::any_of(kernel, [](int64_t k) { return k < 1 || k >= largestExtent; }) ||
       llvm::any_of(spatial, [](int64_t s) { return s < 1 || s >= largestExtent; })) {
-    (void)ctx.invalid("the kernel " + formatDims(kernel) + " or the input " + formatDims(ctx.dims(0)) + " has no elements");
+    (void)ctx.invalid("the kernel " + formatDims(kernel) + " or the input " + formatDims(ctx.dims(0)) +
+                      " has no elements");
     return std::nullopt;
   }
   Window window;

@@ -1,0 +1,93 @@
+// RUN: anybit-opt %s --split-input-file --verify-diagnostics
+
+// Every message of the verifiers.
+
+// expected-error@+1 {{'plan.signature' op needs a name for every tensor}}
+plan.signature inputs ["x", "z"] types [tensor<4xf32>] outputs ["y"] types [tensor<4xf32>]
+
+// -----
+
+// expected-error@+1 {{'plan.signature' op needs a name for every tensor}}
+plan.signature inputs ["x"] types [tensor<4xf32>] outputs ["y"] types []
+
+// -----
+
+// The descriptor has room for tensors of known size only.
+// expected-error@+1 {{'plan.signature' op has the type 'tensor<?xf32>', expected a tensor of static shape}}
+plan.signature inputs ["x"] types [tensor<?xf32>] outputs ["y"] types [tensor<4xf32>]
+
+// -----
+
+// expected-error@+1 {{'plan.signature' op has the type 'f32', expected a tensor of static shape}}
+plan.signature inputs ["x"] types [tensor<4xf32>] outputs ["y"] types [f32]
+
+// -----
+
+// expected-error@+1 {{'plan.variant' op has an arena of -64 bytes}}
+plan.variant @w8a8 arena -64 {
+}
+
+// -----
+
+// expected-error@+1 {{'plan.variant' op holds dispatches only}}
+plan.variant @w8a8 arena 0 {
+  // expected-note@+1 {{this is no dispatch}}
+  %c = arith.constant 0 : i32
+}
+
+// -----
+
+plan.variant @w8a8 arena 0 {
+  // expected-error@+1 {{'plan.dispatch' op has a negative grid or a negative count of multiply-accumulates}}
+  plan.dispatch @conv layer "conv1" grid -1 []
+}
+
+// -----
+
+plan.variant @w8a8 arena 0 {
+  // expected-error@+1 {{'plan.dispatch' op has a negative grid or a negative count of multiply-accumulates}}
+  plan.dispatch @conv layer "conv1" grid 1 [] {macs = -1 : i64}
+}
+
+// -----
+
+plan.variant @w8a8 arena 64 {
+  // expected-error@+1 {{'plan.dispatch' op has an argument at byte 65 of an arena of 64}}
+  plan.dispatch @conv layer "conv1" grid 1 [#plan.argument<arena, offset = 65>]
+}
+
+// -----
+
+plan.variant @w8a8 arena 64 {
+  // expected-error@+1 {{'plan.dispatch' op needs a symbol for constants, and for constants only}}
+  plan.dispatch @conv layer "conv1" grid 1 [#plan.argument<constant, offset = 4>]
+}
+
+// -----
+
+plan.variant @w8a8 arena 64 {
+  // expected-error@+1 {{'plan.dispatch' op needs a symbol for constants, and for constants only}}
+  plan.dispatch @conv layer "conv1" grid 1 [#plan.argument<arena, symbol = @weights>]
+}
+
+// -----
+
+// expected-error@+1 {{'plan.dispatch' op expects parent op 'plan.variant'}}
+plan.dispatch @conv layer "conv1" grid 1 []
+
+// -----
+
+plan.variant @w8a8 arena 64 {
+  // expected-error@+2 {{expected ::anybit::plan::ArgumentKind to be one of: arena, constant, input, output, slot}}
+  // expected-error@+1 {{failed to parse Plan_ArgumentAttr parameter 'kind'}}
+  plan.dispatch @conv layer "conv1" grid 1 [#plan.argument<stack>]
+}
+
+// -----
+
+// Two variants of one name cannot be told apart.
+plan.variant @w8a8 arena 0 { // expected-note {{see existing symbol definition here}}
+}
+// expected-error@+1 {{redefinition of symbol named 'w8a8'}}
+plan.variant @w8a8 arena 0 {
+}
