@@ -34,6 +34,7 @@ private:
   Bytes evaluateTranspose(linalg::TransposeOp op);
   Bytes evaluateGeneric(linalg::GenericOp op);
   LogicalResult foldBits(Operation &op);
+  bool moveBelow(Operation &op);
   bool forwardSelect(linalg::GenericOp op);
   void materialize();
 
@@ -258,6 +259,52 @@ LogicalResult Evaluator::foldBits(Operation &op) {
   return success();
 }
 
+/// The dimension of the result of a reshape that is dimension `axis` of its operand, if it stays one dimension next to
+/// others of one element only.
+static std::optional<int64_t> axisBehind(Operation &op, int64_t axis) {
+  if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
+    return llvm::find(transpose.getPermutation(), axis) - transpose.getPermutation().begin();
+  auto from = cast<RankedTensorType>(op.getOperand(0).getType()), to = cast<RankedTensorType>(op.getResult(0).getType());
+  int64_t outer = 1, reached = 1;
+  for (int64_t size : from.getShape().take_front(axis))
+    outer *= size;
+  for (int64_t d = 0; d < to.getRank(); ++d) {
+    if (reached == outer && to.getDimSize(d) == from.getDimSize(axis))
+      return d;
+    reached *= to.getDimSize(d);
+  }
+  return std::nullopt;
+}
+
+/// reshape(dequantize(constant codes)) => dequantize(reshape(codes)): weights keep their codes through the transposes and
+/// reshapes of a matrix product.
+bool Evaluator::moveBelow(Operation &op) {
+  if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, linalg::TransposeOp>(op))
+    return false;
+  auto dequantize = op.getOperand(0).getDefiningOp<msq::DequantizeOp>();
+  if (!dequantize || dequantize.getBits() || !lookup(dequantize.getCodes()) || !lookup(dequantize.getScale()))
+    return false;
+  bool perTensor = lookup(dequantize.getScale())->size() == sizeof(float);
+  std::optional<int64_t> axis = perTensor ? 0 : axisBehind(op, dequantize.getAxis());
+  if (!axis)
+    return false;
+  OpBuilder builder(&op);
+  auto real = cast<RankedTensorType>(op.getResult(0).getType());
+  auto codes = RankedTensorType::get(real.getShape(), builder.getI8Type());
+  IRMapping map;
+  map.map(op.getOperand(0), dequantize.getCodes());
+  if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
+    map.map(transpose.getInit(),
+            tensor::EmptyOp::create(builder, op.getLoc(), codes.getShape(), builder.getI8Type()).getResult());
+  Operation *moved = builder.clone(op, map);
+  moved->getResult(0).setType(codes);
+  known[moved->getResult(0)] = evaluate(*moved);
+  Value result = msq::DequantizeOp::create(builder, op.getLoc(), real, moved->getResult(0), dequantize.getScale(),
+                                           dequantize.getZero(), Value(), dequantize.getFormat(), *axis);
+  op.getResult(0).replaceAllUsesWith(result);
+  return true;
+}
+
 /// where(constant flag, a, b) => a or b, also for activations (convention C3).
 bool Evaluator::forwardSelect(linalg::GenericOp op) {
   Block &body = *op.getBody();
@@ -289,7 +336,7 @@ LogicalResult Evaluator::run() {
       continue;
     }
     failedOnce |= failed(foldBits(op));
-    if (op.getNumResults() != 1)
+    if (op.getNumResults() != 1 || moveBelow(op))
       continue;
     if (Bytes bytes = evaluate(op))
       known[op.getResult(0)] = bytes;

@@ -1,5 +1,11 @@
 """anybit: one ONNX model in, one artifact out, several precisions inside it.
 
+    anybit.quantize("float.onnx", "switchable.onnx", calibration, ["w8a8", "w4a4"])
+    anybit.compile("switchable.onnx", "model.so")
+    model = anybit.load("model.so")
+    model.candidate = "w4a4"
+    y = model(x)
+
 Importing this package is light: neither ``onnx`` nor the compiled extension ``anybit._anybit`` is loaded before a
 name that needs it is used. ``anybit.reference`` (the NumPy meaning of every bit) works without the extension.
 """
@@ -7,20 +13,45 @@ name that needs it is used. ``anybit.reference`` (the NumPy meaning of every bit
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_SUBMODULES = frozenset({"reference", "torch"})
+if TYPE_CHECKING:
+    from . import reference as reference
+    from ._anybit import Model as Model, load as load
+    from ._errors import (Error as Error, InternalError as InternalError, InvalidInput as InvalidInput,
+                          Unsupported as Unsupported)
+    from ._tools import compile as compile, quantize as quantize
+    from ._types import LayerTime as LayerTime, TensorInfo as TensorInfo
+
+_HOMES = {
+    "Model": "_anybit",
+    "load": "_anybit",
+    "compile": "_tools",
+    "quantize": "_tools",
+    "Error": "_errors",
+    "InvalidInput": "_errors",
+    "Unsupported": "_errors",
+    "InternalError": "_errors",
+    "LayerTime": "_types",
+    "TensorInfo": "_types",
+}
+__all__ = [*_HOMES, "reference"]
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a submodule, or a name of the compiled extension, at its first use."""
-    if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name.startswith("_"):
-        raise AttributeError(f"module 'anybit' has no attribute '{name}'")
+    """Loads a public name at its first use."""
+    if name == "reference":
+        return importlib.import_module(f"{__name__}.reference")
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     try:
-        extension = importlib.import_module(f"{__name__}._anybit")
-    except ModuleNotFoundError as error:
-        raise AttributeError(f"'anybit.{name}' needs the compiled extension anybit._anybit, which is not built; "
-                             f"build the project or install its wheel") from error
-    return getattr(extension, name)
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ImportError as error:
+        raise ImportError(f"'{__name__}.{name}' needs the compiled extension {__name__}._anybit: {error}; build the "
+                          f"project or install its wheel") from error
+    globals()[name] = value = getattr(home, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -67,7 +67,7 @@ def small_model(path, opset=13):
     a = node("Concat", [left, right], "cat", axis=1)
     a = node("Conv", [a, constant("w5", 8, 8, 1, 1)], "c5")
     a = node("GlobalAveragePool", [node("Relu", [a], "r5")], "gap")
-    node("Gemm", [node("Flatten", [a], "flat"), constant("w6", 5, 8), constant("b6", 5, scale=0.1)], "y", transB=1)
+    node("Gemm", [node("Flatten", [a], "flat"), constant("w6", 5, 8), constant("b6", 5, scale=0)], "y", transB=1)
     graph = onnx.helper.make_graph(
         nodes, "small", [onnx.helper.make_tensor_value_info("x", 1, ["N", 3, 8, 8])],
         [onnx.helper.make_tensor_value_info("y", 1, ["N", 5])], constants)
@@ -80,7 +80,13 @@ def small_model(path, opset=13):
 def small(tmp_path):
     x = np.random.default_rng(2).normal(0, 1, (32, 3, 8, 8)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
-    return small_model(tmp_path / "small.onnx"), tmp_path / "x.npy", x
+    path = small_model(tmp_path / "small.onnx")
+    # Without this one class wins everywhere, whatever the precision.
+    model = onnx.load(path)
+    bias = next(i for i in model.graph.initializer if i.name == "b6")
+    bias.CopyFrom(onnx.numpy_helper.from_array(-outputs(path, x).mean(0), "b6"))
+    onnx.save(model, path)
+    return path, tmp_path / "x.npy", x
 
 
 def test_follows_the_convention(small, tmp_path):
@@ -108,8 +114,8 @@ def test_outputs_by_candidate(small, tmp_path):
     assert code == 0, text
     real = outputs(model, x)
     error = [np.abs(outputs(tmp_path / "s.onnx", x, i) - real).mean() / real.std() for i in range(4)]
-    assert error[0] < 2e-3 < error[2] < error[3]
-    assert error[1] < 0.03
+    assert error[0] < 5e-3 < error[2] < error[3]
+    assert error[1] < 0.06
 
 
 def test_same_input_same_bytes(small, tmp_path):
