@@ -195,8 +195,6 @@ int Compilation::run() {
   if (!parsed)
     return fail(exitInvalid, llvm::toString(parsed.takeError()));
   target = *parsed;
-  if (options.store == WeightStore::Master)
-    return fail(exitUnsupported, "--store master is not implemented in the compiler, use --store packed");
   Clock::time_point start = Clock::now();
   if (int code = import())
     return code;
@@ -206,6 +204,7 @@ int Compilation::run() {
   TargetStageOptions targetOptions;
   targetOptions.target = options.target;
   SpecializeStageOptions specialize;
+  specialize.masters = options.store == WeightStore::Master;
   for (const std::string &name : options.candidates)
     specialize.candidates.push_back(name);
   const std::pair<StringRef, std::function<void(OpPassManager &)>> stages[] = {

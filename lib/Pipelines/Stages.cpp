@@ -10,13 +10,14 @@ namespace anybit {
 
 void buildSpecializeStage(OpPassManager &pm, const SpecializeStageOptions &options) {
   pm.addPass(createSpecialize(SpecializeOptions{llvm::to_vector(options.candidates)}));
-  pm.addNestedPass<func::FuncOp>(createFoldConstants());
+  pm.addNestedPass<func::FuncOp>(createFoldConstants(FoldConstantsOptions{options.masters}));
   pm.addPass(createCSEPass());
 }
 
 void buildIntegerizeStage(OpPassManager &pm) {
   OpPassManager &candidate = pm.nest<func::FuncOp>();
   candidate.addPass(createSinkDequantize());
+  candidate.addPass(createFoldConstants()); // weights that have moved to their dequantizers
   candidate.addPass(createIntegerize());
   candidate.addPass(createLowerMsq());
   candidate.addPass(createLinalgElementwiseOpFusionPass());

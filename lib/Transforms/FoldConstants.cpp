@@ -1,4 +1,5 @@
 #include "Constants.h"
+#include "Master.h"
 #include "anybit/Transforms/Passes.h"
 
 #include "anybit/weights.h"
@@ -18,7 +19,7 @@ using Bytes = std::shared_ptr<std::vector<char>>;
 /// Evaluates ops of one function in order. Results live as byte buffers until a remaining op needs them as a constant.
 class Evaluator {
 public:
-  explicit Evaluator(func::FuncOp function) : function(function) {}
+  Evaluator(func::FuncOp function, bool masters) : function(function), masters(masters) {}
 
   LogicalResult run();
 
@@ -37,8 +38,11 @@ private:
   bool moveBelow(Operation &op);
   bool forwardSelect(linalg::GenericOp op);
   void materialize();
+  LogicalResult rememberMaster(msq::QuantizeOp op);
 
   func::FuncOp function;
+  bool masters;
+  llvm::DenseMap<Value, Master> masterOf;
   llvm::DenseMap<Value, Bytes> known;
 };
 
@@ -299,6 +303,10 @@ bool Evaluator::moveBelow(Operation &op) {
   Operation *moved = builder.clone(op, map);
   moved->getResult(0).setType(codes);
   known[moved->getResult(0)] = evaluate(*moved);
+  // A reshape keeps the order of the weights; through a transpose they stay packed.
+  auto master = masterOf.find(dequantize.getCodes());
+  if (master != masterOf.end() && !isa<linalg::TransposeOp>(op))
+    masterOf[moved->getResult(0)] = Master(master->second);
   Value result = msq::DequantizeOp::create(builder, op.getLoc(), real, moved->getResult(0), dequantize.getScale(),
                                            dequantize.getZero(), Value(), dequantize.getFormat(), *axis);
   op.getResult(0).replaceAllUsesWith(result);
@@ -328,6 +336,33 @@ bool Evaluator::forwardSelect(linalg::GenericOp op) {
   return true;
 }
 
+/// Notes what the codes of a constant weight are made from (numerics N3).
+LogicalResult Evaluator::rememberMaster(msq::QuantizeOp op) {
+  auto type = cast<RankedTensorType>(op.getInput().getType());
+  if (type.getRank() < 2 || type.getRank() > 4)
+    return success();
+  Master master;
+  Value weights = op.getInput();
+  if (auto mix = weights.getDefiningOp<msq::MixBandsOp>()) {
+    weights = mix.getWeights();
+    master.layout = uint32_t(mix.getLayout());
+    master.wavelet = uint32_t(mix.getWavelet());
+    llvm::copy(elements<float>(lookup(mix.getAlpha())), master.alpha);
+    master.groups = mix.getGroups();
+  }
+  Bytes values = lookup(weights);
+  if (!values || op.getFormat().getNarrow() || op.getFormat().getKind() == msq::FormatKind::Unsigned)
+    return op.emitError("unsupported: the master store holds signed and odd weights, this one is narrow or unsigned; "
+                        "use --store packed");
+  if (!toHalf(elements<float>(values), master.values))
+    return op.emitError("invalid: float16 cannot represent a weight of this layer, so the master store would change it; "
+                        "use --store packed");
+  ArrayRef<float> scales = elements<float>(lookup(op.getScale()));
+  master.scales.assign(scales.begin(), scales.end());
+  masterOf[op.getCodes()] = std::move(master);
+  return success();
+}
+
 LogicalResult Evaluator::run() {
   bool failedOnce = false;
   for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
@@ -338,8 +373,12 @@ LogicalResult Evaluator::run() {
     failedOnce |= failed(foldBits(op));
     if (op.getNumResults() != 1 || moveBelow(op))
       continue;
-    if (Bytes bytes = evaluate(op))
-      known[op.getResult(0)] = bytes;
+    Bytes bytes = evaluate(op);
+    if (!bytes)
+      continue;
+    known[op.getResult(0)] = bytes;
+    if (auto quantize = dyn_cast<msq::QuantizeOp>(op); masters && quantize)
+      failedOnce |= failed(rememberMaster(quantize));
   }
   materialize();
   return failure(failedOnce);
@@ -359,13 +398,17 @@ void Evaluator::materialize() {
     builder.setInsertionPoint(&op);
     Value constant = createConstant(builder, op.getLoc(), cast<RankedTensorType>(op.getResult(0).getType()),
                                     *known.lookup(op.getResult(0)));
+    if (auto master = masterOf.find(op.getResult(0)); master != masterOf.end())
+      master->second.attach(constant.getDefiningOp());
     op.getResult(0).replaceAllUsesWith(constant);
   }
 }
 
 struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
+  using FoldConstantsBase::FoldConstantsBase;
+
   void runOnOperation() override {
-    if (failed(Evaluator(getOperation()).run()))
+    if (failed(Evaluator(getOperation(), masters).run()))
       return signalPassFailure();
     IRRewriter rewriter(&getContext());
     (void)runRegionDCE(rewriter, getOperation()->getRegions()); // failure means that nothing was dead

@@ -22,22 +22,24 @@ struct Group {
   ActivationCodes input;
   WeightCodes weights;
   std::vector<double> factor, offset;
+  int64_t axis = 1; ///< Of the channels in `end`.
+  Value end;        ///< The value behind the affine chain, then the one that the quantizers read.
   std::optional<ActivationCodes> residual;
-  std::optional<Clip> clip;
-  SmallVector<Quantizer> quantizers;
-  Value end;             ///< The real value that the quantizers read.
-  bool realUsed = false; ///< Somebody else reads it too.
+  std::optional<Tail> tail; ///< Absent: the group ends in reals.
+  ArrayRef<int64_t> shape() const { return cast<RankedTensorType>(end.getType()).getShape(); }
 };
 
-/// Per-channel constants of `operand`, if it is a scalar or a vector along dimension 1.
-std::optional<std::vector<double>> channelConstants(linalg::GenericOp op, OpOperand &operand, size_t channels) {
+/// Per-channel constants of `operand`, if it is a scalar or a vector along the channels.
+std::optional<std::vector<double>> channelConstants(linalg::GenericOp op, OpOperand &operand, const Group &group) {
   std::optional<std::vector<float>> values = constantReals(operand.get());
+  size_t channels = group.factor.size();
   if (!values)
     return std::nullopt;
   AffineMap map = op.getMatchingIndexingMap(&operand);
   if (values->size() == 1)
     return std::vector<double>(channels, values->front());
-  if (map.getNumResults() != 1 || map.getResult(0) != getAffineDimExpr(1, op.getContext()) || values->size() != channels)
+  if (map.getNumResults() != 1 || map.getResult(0) != getAffineDimExpr(group.axis, op.getContext()) ||
+      values->size() != channels)
     return std::nullopt;
   return std::vector<double>(values->begin(), values->end());
 }
@@ -49,7 +51,7 @@ struct ConstantStep {
   bool valueFirst;
 };
 
-std::optional<ConstantStep> matchConstantStep(linalg::GenericOp op, Value value, size_t channels) {
+std::optional<ConstantStep> matchConstantStep(linalg::GenericOp op, const Group &group) {
   Block &body = *op.getBody();
   Operation *inner = body.getTerminator()->getOperand(0).getDefiningOp();
   if (!isElementwise(op) || op.getNumResults() != 1 || !inner || inner->getNumOperands() != 2 ||
@@ -63,13 +65,13 @@ std::optional<ConstantStep> matchConstantStep(linalg::GenericOp op, Value value,
   for (OpOperand &side : inner->getOpOperands()) {
     auto argument = dyn_cast<BlockArgument>(side.get());
     OpOperand *operand = argument ? &op->getOpOperand(argument.getArgNumber()) : nullptr;
-    if (operand && operand->get() == value && isWholeOperand(op, *operand) && !sawValue) {
+    if (operand && operand->get() == group.end && isWholeOperand(op, *operand) && !sawValue) {
       sawValue = true;
       step.valueFirst = side.getOperandNumber() == 0;
       continue;
     }
     if (operand) {
-      std::optional<std::vector<double>> constants = channelConstants(op, *operand, channels);
+      std::optional<std::vector<double>> constants = channelConstants(op, *operand, group);
       if (!constants)
         return std::nullopt;
       step.constants = std::move(*constants);
@@ -79,7 +81,7 @@ std::optional<ConstantStep> matchConstantStep(linalg::GenericOp op, Value value,
     auto scalar = constant ? dyn_cast<FloatAttr>(constant.getValue()) : FloatAttr();
     if (!scalar)
       return std::nullopt;
-    step.constants.assign(channels, scalar.getValueAsDouble());
+    step.constants.assign(group.factor.size(), scalar.getValueAsDouble());
   }
   if (!sawValue || step.constants.empty())
     return std::nullopt;
@@ -123,184 +125,177 @@ bool applyBatchNorm(Group &group, msq::BatchNormOp op) {
   return true;
 }
 
+/// Importers bring a matrix product to a convolution of one position and back (numerics, "Grouping").
+bool followOwnReshape(Group &group, Operation *user) {
+  if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(user) || user->getLoc() != group.conv.getLoc())
+    return false;
+  auto type = cast<RankedTensorType>(user->getResult(0).getType());
+  if (type.getRank() == 0 || type.getShape().back() != int64_t(group.factor.size()))
+    return false;
+  group.end = user->getResult(0);
+  group.axis = type.getRank() - 1;
+  return true;
+}
+
 /// Follows single uses through per-channel affine ops.
 void followAffine(Group &group) {
   while (group.end.hasOneUse()) {
     Operation *user = *group.end.user_begin();
+    if (followOwnReshape(group, user))
+      continue;
     if (auto norm = dyn_cast<msq::BatchNormOp>(user)) {
-      if (norm.getInput() != group.end || !applyBatchNorm(group, norm))
+      if (norm.getInput() != group.end || group.axis != 1 || !applyBatchNorm(group, norm))
         return;
       group.end = norm.getOutput();
       continue;
     }
     auto generic = dyn_cast<linalg::GenericOp>(user);
-    std::optional<ConstantStep> step =
-        generic ? matchConstantStep(generic, group.end, group.factor.size()) : std::nullopt;
+    std::optional<ConstantStep> step = generic ? matchConstantStep(generic, group) : std::nullopt;
     if (!step || !applyStep(group, *step))
       return;
     group.end = generic.getResult(0);
   }
 }
 
-/// end + dequantize(residual), both whole tensors.
-void followResidual(Group &group) {
+/// The sum of `end` and of dequantized codes, both whole tensors; null if there is none.
+Value matchResidual(const Group &group, std::optional<ActivationCodes> &residual) {
   if (!group.end.hasOneUse())
-    return;
+    return {};
   auto generic = dyn_cast<linalg::GenericOp>(*group.end.user_begin());
   if (!generic || !isElementwise(generic) || generic.getNumDpsInputs() != 2 || generic.getNumResults() != 1 ||
       generic.getBody()->getOperations().size() != 2 || !isa<arith::AddFOp>(generic.getBody()->front()))
-    return;
+    return {};
   for (OpOperand *operand : generic.getDpsInputOperands())
     if (!isWholeOperand(generic, *operand))
-      return;
-  Value other = generic->getOperand(generic->getOperand(0) == group.end ? 1 : 0);
-  group.residual = matchActivation(other);
-  if (group.residual)
-    group.end = generic.getResult(0);
+      return {};
+  residual = matchActivation(generic->getOperand(generic->getOperand(0) == group.end ? 1 : 0));
+  return residual ? generic.getResult(0) : Value();
 }
 
-void followClip(Group &group) {
-  if (!group.end.hasOneUse())
+/// The tail with a residual or without one; the group ends in reals where neither ends in quantizers (numerics G4).
+void followTail(Group &group) {
+  std::optional<ActivationCodes> residual;
+  Value sum = matchResidual(group, residual);
+  group.tail = matchTail(sum ? sum : group.end);
+  if (!group.tail)
     return;
-  auto generic = dyn_cast<linalg::GenericOp>(*group.end.user_begin());
-  group.clip = generic ? matchClip(generic) : std::nullopt;
-  if (group.clip)
-    group.end = generic.getResult(0);
+  group.residual = residual;
+  group.end = group.tail->end;
 }
 
-void findQuantizers(Group &group) {
-  for (Operation *user : group.end.getUsers()) {
-    if (std::optional<Quantizer> quantizer = matchQuantizer(user))
-      group.quantizers.push_back(*quantizer);
-    else
-      group.realUsed = true;
+/// Whether the node of the convolution is an integer op as a whole: a bias that is no constant per channel, or a
+/// transposed first operand, leaves it real (numerics G4).
+bool isWholeNode(Group &group) {
+  Location loc = group.conv.getLoc();
+  if (group.end.hasOneUse() && isa<linalg::GenericOp>(*group.end.user_begin()) &&
+      (*group.end.user_begin())->getLoc() == loc)
+    return false;
+  Operation *source = group.input.codes.getDefiningOp();
+  while (source && source->getLoc() == loc && isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(source))
+    source = source->getOperand(0).getDefiningOp();
+  return !source || source->getLoc() != loc || !isa<linalg::TransposeOp>(source);
+}
+
+/// The bound on |acc| of numerics N4, from the weights' integers and the range of the codes with 0 in it.
+LogicalResult checkAccumulator(const Group &group) {
+  std::vector<int32_t> weights = group.weights.integers();
+  int64_t low = std::min<int64_t>(0, group.input.low - group.input.zero);
+  int64_t high = std::max<int64_t>(0, group.input.high - group.input.zero);
+  size_t perChannel = weights.size() / std::max<size_t>(1, group.factor.size());
+  int64_t bound = 0;
+  for (size_t start = 0; start < weights.size(); start += perChannel) {
+    int64_t positive = 0, negative = 0;
+    for (size_t i = start; i < start + perChannel; ++i)
+      (weights[i] > 0 ? positive : negative) += weights[i];
+    bound = std::max({bound, positive * high + negative * low, -(positive * low + negative * high)});
   }
-  // Users come in reverse order of creation; the order of the file keeps results in a stable order.
-  std::sort(group.quantizers.begin(), group.quantizers.end(),
-            [](Quantizer &a, Quantizer &b) { return a.op->isBeforeInBlock(b.op); });
+  if (bound < int64_t(1) << 31)
+    return success();
+  msq::ConvOp conv = group.conv;
+  return conv.emitOpError("unsupported: the accumulator may reach ")
+         << bound << ", beyond int32; use fewer bits or split the reduction";
 }
 
-/// The bound on |acc| that numerics N4 asks for.
-LogicalResult checkAccumulator(Group &group) {
-  auto type = cast<RankedTensorType>(group.weights.codes.getType());
-  int64_t reduction = type.getNumElements() / type.getDimSize(0);
-  int64_t bits = group.weights.format.getBits();
-  int64_t largest = group.weights.format.getKind() == msq::FormatKind::Signed ? 1ll << (bits - 1) : (1ll << bits);
-  if (reduction > (int64_t(1) << 31) / (largest * 256))
-    return group.conv.emitOpError("sums ") << reduction << " products of " << bits
-                                           << "-bit weights, more than an int32 accumulator holds";
-  return success();
-}
-
-/// Writes the epilogue of numerics N5.
-class EpilogueBuilder {
-public:
-  EpilogueBuilder(OpBuilder &builder, Location loc, const Group &group) : b(builder), loc(loc), group(group) {}
-
-  /// Whether one quantizer reads an affine function of the accumulator: the threshold form.
-  bool isThreshold() const { return !group.residual && !group.realUsed && group.quantizers.size() == 1; }
-
-  SmallVector<Value> parameters();
-  void build(Block &body);
-
-private:
-  Value constant(float value) { return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value)); }
-  Value clipped(Value value, float scale);
-  Value rounded(Value value, const Quantizer &quantizer) {
-    return lowbit::RoundOp::create(b, loc, b.getI8Type(), value, b.getI32IntegerAttr(quantizer.low()),
-                                   b.getI32IntegerAttr(quantizer.high()), b.getI32IntegerAttr(quantizer.zero));
-  }
-
-  OpBuilder &b;
-  Location loc;
-  const Group &group;
-};
+/// The first form of numerics N5: one quantizer of an affine function of the accumulator.
+bool isThreshold(const Group &group) { return group.tail && !group.residual && group.tail->quantizers.size() == 1; }
 
 /// m and h, rounded to float32 once; in real units, or in those of the one quantizer.
-SmallVector<Value> EpilogueBuilder::parameters() {
-  double scale = isThreshold() ? double(group.quantizers[0].scale) : 1.0;
+FailureOr<SmallVector<Value>> emitParameters(OpBuilder &b, Group &group) {
+  double scale = isThreshold(group) ? double(group.tail->quantizers[0].scale) : 1.0;
   std::vector<float> m, h;
   for (size_t c = 0; c < group.factor.size(); ++c) {
     m.push_back(float(group.factor[c] / scale));
     h.push_back(float(group.offset[c] / scale));
+    if (!std::isfinite(m.back()) || !std::isfinite(h.back()))
+      return group.conv.emitOpError("unsupported: the multiplier or offset of channel ")
+             << c << " is not a finite float; check the scales, the bias and the batch norm behind it";
   }
+  Location loc = group.conv.getLoc();
   SmallVector<Value> result{createConstant(b, loc, m), createConstant(b, loc, h)};
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(group.conv.getOutput().getType()).getShape();
   if (group.residual)
-    result.push_back(group.residual->codes);
+    result.push_back(emitReshape(b, loc, group.residual->codes, shape));
   return result;
 }
 
-/// max/min with the bounds of the clip over `scale`, by comparison: no value is NaN here.
-Value EpilogueBuilder::clipped(Value value, float scale) {
-  auto limit = [&](double bound, arith::CmpFPredicate keep) {
-    if (std::isinf(bound))
-      return;
-    Value edge = constant(float(bound) / scale);
-    value = arith::SelectOp::create(b, loc, arith::CmpFOp::create(b, loc, keep, value, edge), value, edge);
-  };
-  if (!group.clip)
-    return value;
-  limit(group.clip->low, arith::CmpFPredicate::OGT);
-  limit(group.clip->high, arith::CmpFPredicate::OLT);
-  return value;
-}
-
-void EpilogueBuilder::build(Block &body) {
+/// The epilogue of numerics N5.
+void emitEpilogue(OpBuilder &b, Location loc, const Group &group, Block &body) {
   Type f32 = b.getF32Type();
   Value real = arith::SIToFPOp::create(b, loc, f32, body.getArgument(0));
   real = arith::MulFOp::create(b, loc, real, body.getArgument(1));
   real = arith::AddFOp::create(b, loc, real, body.getArgument(2));
-  SmallVector<Value> results;
-  if (isThreshold()) {
-    results.push_back(rounded(clipped(real, group.quantizers[0].scale), group.quantizers[0]));
-    lowbit::YieldOp::create(b, loc, results);
-    return;
-  }
   if (group.residual) {
     Value code = arith::ExtUIOp::create(b, loc, b.getI32Type(), body.getArgument(3));
     Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(group.residual->zero));
     Value other = arith::SIToFPOp::create(b, loc, f32, arith::SubIOp::create(b, loc, code, zero));
-    other = arith::MulFOp::create(b, loc, other, constant(group.residual->scale));
-    real = arith::AddFOp::create(b, loc, real, other);
+    Value scale = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(group.residual->scale));
+    real = arith::AddFOp::create(b, loc, real, arith::MulFOp::create(b, loc, other, scale));
   }
-  real = clipped(real, 1.0f);
-  for (const Quantizer &quantizer : group.quantizers)
-    results.push_back(rounded(arith::MulFOp::create(b, loc, real, constant(1.0f / quantizer.scale)), quantizer));
-  if (group.realUsed)
-    results.push_back(real);
+  SmallVector<Value> results{real};
+  if (group.tail)
+    results = emitTail(b, loc, real, *group.tail, isThreshold(group));
   lowbit::YieldOp::create(b, loc, results);
 }
 
+/// Puts the results of the integer op in the place of the group's.
+void replaceResults(IRRewriter &rewriter, Group &group, lowbit::ConvOp op) {
+  SmallVector<Value> results;
+  for (Value result : op.getResults())
+    results.push_back(emitReshape(rewriter, op.getLoc(), result, group.shape()));
+  if (!group.tail)
+    return rewriter.replaceAllUsesWith(group.end, results[0]);
+  for (auto &[quantizer, index] : group.tail->replaced)
+    rewriter.replaceOp(quantizer, results[index]);
+}
+
 /// Replaces the group by one op behind its last member.
-void replaceGroup(IRRewriter &rewriter, Group &group) {
-  Operation *last = group.end.getDefiningOp();
-  rewriter.setInsertionPointAfter(last);
+LogicalResult replaceGroup(IRRewriter &rewriter, Group &group) {
+  rewriter.setInsertionPointAfter(group.end.getDefiningOp());
   Location loc = group.conv.getLoc();
-  EpilogueBuilder epilogue(rewriter, loc, group);
-  SmallVector<Value> parameters = epilogue.parameters();
+  FailureOr<SmallVector<Value>> parameters = emitParameters(rewriter, group);
+  if (failed(parameters))
+    return failure();
   auto realType = cast<RankedTensorType>(group.conv.getOutput().getType());
   auto codeType = RankedTensorType::get(realType.getShape(), rewriter.getI8Type());
-  SmallVector<Type> types(group.quantizers.size(), codeType);
-  if (group.realUsed)
-    types.push_back(realType);
+  SmallVector<Type> types{realType};
+  if (group.tail)
+    types.assign(group.tail->quantizers.size(), codeType);
   ArrayRef<int64_t> kernel = cast<RankedTensorType>(group.weights.codes.getType()).getShape().drop_front(2);
   auto op = lowbit::ConvOp::create(
-      rewriter, loc, types, group.input.codes, group.weights.codes, Value(), parameters, group.conv.getStrides(),
+      rewriter, loc, types, group.input.codes, group.weights.codes, Value(), *parameters, group.conv.getStrides(),
       group.conv.getPads(), group.conv.getDilations(), group.conv.getGroups(), kernel, group.input.zero,
       group.weights.format, group.weights.zero);
   Block &body = op.getEpilogue().emplaceBlock();
   body.addArgument(rewriter.getI32Type(), loc);
-  for (Value parameter : parameters)
+  for (Value parameter : *parameters)
     body.addArgument(cast<RankedTensorType>(parameter.getType()).getElementType(), loc);
   {
     OpBuilder::InsertionGuard guard(rewriter);
     rewriter.setInsertionPointToStart(&body);
-    epilogue.build(body);
+    emitEpilogue(rewriter, loc, group, body);
   }
-  for (auto [quantizer, codes] : llvm::zip(group.quantizers, op.getResults()))
-    rewriter.replaceOp(quantizer.op, codes);
-  if (group.realUsed)
-    rewriter.replaceAllUsesWith(group.end, op.getResults().back());
+  replaceResults(rewriter, group, op);
+  return success();
 }
 
 } // namespace
@@ -308,8 +303,9 @@ void replaceGroup(IRRewriter &rewriter, Group &group) {
 LogicalResult integerizeConvolution(IRRewriter &rewriter, msq::ConvOp op) {
   std::optional<ActivationCodes> input = matchActivation(op.getInput());
   std::optional<WeightCodes> weights = matchWeights(op.getWeights());
-  if (!input || !weights)
-    return failure();
+  bool isPadded = llvm::any_of(op.getPads(), [](int64_t pad) { return pad != 0; });
+  if (!input || !weights || (isPadded && (input->zero < input->low || input->zero > input->high)))
+    return success();
   Group group;
   group.conv = op;
   group.input = *input;
@@ -320,16 +316,13 @@ LogicalResult integerizeConvolution(IRRewriter &rewriter, msq::ConvOp op) {
                            double(input->scale));
   group.offset.assign(channels, 0.0);
   group.end = op.getOutput();
+  followAffine(group);
+  if (!isWholeNode(group))
+    return success();
   if (failed(checkAccumulator(group)))
     return failure();
-  followAffine(group);
-  followResidual(group);
-  followClip(group);
-  findQuantizers(group);
-  if (group.quantizers.empty())
-    group.realUsed = true;
-  replaceGroup(rewriter, group);
-  return success();
+  followTail(group);
+  return replaceGroup(rewriter, group);
 }
 
 } // namespace anybit

@@ -7,14 +7,15 @@
 
 namespace anybit {
 
-/// Turns the group behind a convolution of codes into one `lowbit.conv` (numerics N5).
+/// Turns the group behind a convolution of codes into one `lowbit.conv` (numerics G4); one that is no such group stays.
+/// Fails, with an error, where the accumulator or a multiplier leaves its range.
 mlir::LogicalResult integerizeConvolution(mlir::IRRewriter &rewriter, msq::ConvOp op);
 
 /// quantize(f(dequantize(q))) => table[q] (numerics N5, third bullet).
 void populateTablePatterns(mlir::RewritePatternSet &patterns);
 
-/// Average pools of codes as exact sums (numerics N6).
-void populatePoolPatterns(mlir::RewritePatternSet &patterns);
+/// Turns an average pool of codes and the tail behind it into exact sums (numerics G5, N6); others stay.
+void integerizeAverage(mlir::IRRewriter &rewriter, msq::PoolOp op);
 
 } // namespace anybit
 

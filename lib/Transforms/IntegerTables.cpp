@@ -31,6 +31,10 @@ std::optional<double> evaluateUnary(Operation &op, double x) {
     return std::floor(x);
   if (isa<math::CeilOp>(op))
     return std::ceil(x);
+  if (isa<math::SinOp>(op))
+    return std::sin(x);
+  if (isa<math::CosOp>(op))
+    return std::cos(x);
   if (isa<math::RoundEvenOp>(op))
     return std::nearbyint(x);
   return std::nullopt;
@@ -46,9 +50,9 @@ std::optional<double> evaluateBinary(Operation &op, double a, double b) {
   if (isa<arith::DivFOp>(op))
     return a / b;
   if (isa<arith::MaximumFOp, arith::MaxNumFOp>(op))
-    return std::max(a, b);
+    return std::isnan(a) || std::isnan(b) ? NAN : std::max(a, b);
   if (isa<arith::MinimumFOp, arith::MinNumFOp>(op))
-    return std::min(a, b);
+    return std::isnan(a) || std::isnan(b) ? NAN : std::min(a, b);
   if (isa<math::PowFOp>(op))
     return std::pow(a, b);
   if (auto compare = dyn_cast<arith::CmpFOp>(op))
@@ -56,11 +60,11 @@ std::optional<double> evaluateBinary(Operation &op, double a, double b) {
   return std::nullopt;
 }
 
-/// The body of an elementwise generic at one real, in double; nothing where it does not evaluate to a finite value.
-std::optional<double> evaluateBody(Block &body, double x) {
+/// The body of an elementwise generic at one real per operand, in double; nothing where an op is unknown.
+std::optional<double> evaluateBody(Block &body, ArrayRef<double> operandValues) {
   llvm::DenseMap<Value, double> values;
-  for (Value argument : body.getArguments())
-    values[argument] = x;
+  for (auto [argument, value] : llvm::zip(body.getArguments(), operandValues))
+    values[argument] = value;
   auto lookup = [&](Value value) -> std::optional<double> {
     if (auto constant = value.getDefiningOp<arith::ConstantOp>())
       if (auto number = dyn_cast<FloatAttr>(constant.getValue()))
@@ -89,22 +93,86 @@ std::optional<double> evaluateBody(Block &body, double x) {
       return std::nullopt;
     values[op.getResult(0)] = *result;
   }
-  std::optional<double> result = lookup(body.getTerminator()->getOperand(0));
-  return result && std::isfinite(*result) ? result : std::nullopt;
+  return lookup(body.getTerminator()->getOperand(0));
 }
 
-/// The 256 codes behind f, or nothing where f is not a function of one code.
-std::optional<std::vector<char>> makeTable(linalg::GenericOp op, const ActivationCodes &input,
-                                           const Quantizer &output) {
+/// A value that is an elementwise function of one code tensor (numerics G3).
+class CodeFunction {
+public:
+  /// Finds the code tensor behind `value`.
+  bool match(Value value);
+  const ActivationCodes &source() const { return codes; }
+  /// The function in double at x; nothing where an op is unknown.
+  std::optional<double> evaluate(double x);
+
+private:
+  bool visit(Value value);
+
+  Value root;
+  ActivationCodes codes;
+  SmallVector<linalg::GenericOp> order; ///< Producers before consumers.
+  llvm::DenseMap<Value, double> values;
+};
+
+bool CodeFunction::visit(Value value) {
+  if (value == root || constantReal(value))
+    return true;
+  if (std::optional<ActivationCodes> found = root ? std::nullopt : matchActivation(value)) {
+    root = value;
+    codes = *found;
+    return true;
+  }
+  auto generic = value.getDefiningOp<linalg::GenericOp>();
+  if (!generic || !isElementwise(generic) || generic.getNumResults() != 1 ||
+      !cast<RankedTensorType>(value.getType()).getElementType().isF32())
+    return false;
+  if (llvm::is_contained(order, generic))
+    return true;
+  for (OpOperand *operand : generic.getDpsInputOperands()) {
+    bool isNumber = cast<RankedTensorType>(operand->get().getType()).getNumElements() == 1 && constantReal(operand->get());
+    if (!isNumber && (!isWholeOperand(generic, *operand) || constantReal(operand->get()) || !visit(operand->get())))
+      return false;
+  }
+  order.push_back(generic);
+  return true;
+}
+
+bool CodeFunction::match(Value value) { return visit(value) && root; }
+
+std::optional<double> CodeFunction::evaluate(double x) {
+  values[root] = x;
+  for (linalg::GenericOp op : order) {
+    SmallVector<double> operands;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      std::optional<float> constant = constantReal(operand->get());
+      operands.push_back(constant ? double(*constant) : values.lookup(operand->get()));
+    }
+    std::optional<double> result = evaluateBody(*op.getBody(), operands);
+    if (!result)
+      return std::nullopt;
+    values[op.getResult(0)] = *result;
+  }
+  return order.empty() ? x : values.lookup(order.back().getResult(0));
+}
+
+/// The codes behind f for all 256 bytes, or nothing where f has an op that is not evaluated.
+std::optional<std::vector<char>> makeTable(CodeFunction &function, const Quantizer &output) {
   std::vector<char> table;
+  const ActivationCodes &input = function.source();
   for (int code = 0; code < 256; ++code) {
-    std::optional<double> real = evaluateBody(*op.getBody(), double(input.scale) * (code - input.zero));
+    std::optional<double> real = function.evaluate(double(input.scale) * double(code - input.zero));
     if (!real)
       return std::nullopt;
-    double next = std::nearbyint(*real / double(output.scale)) + output.zero;
-    table.push_back(char(int(std::clamp(next, double(output.low()), double(output.high())))));
+    table.push_back(char(output.codeOf(*real / double(output.scale))));
   }
   return table;
+}
+
+bool isIdentity(ArrayRef<char> table, const ActivationCodes &input) {
+  for (int64_t code = input.low; code <= input.high; ++code)
+    if (uint8_t(table[code]) != code)
+      return false;
+  return true;
 }
 
 /// quantize(f(dequantize(q))) => table[q]
@@ -113,19 +181,17 @@ struct ActivationToTable : OpRewritePattern<msq::QuantizeOp> {
 
   LogicalResult matchAndRewrite(msq::QuantizeOp op, PatternRewriter &rewriter) const override {
     std::optional<Quantizer> quantizer = matchQuantizer(op);
-    auto generic = op.getInput().getDefiningOp<linalg::GenericOp>();
-    if (!quantizer || !generic || !isElementwise(generic) || generic.getNumResults() != 1 ||
-        generic.getNumDpsInputs() == 0)
-      return rewriter.notifyMatchFailure(op, "not behind an elementwise function");
-    Value real = generic->getOperand(0);
-    for (OpOperand *operand : generic.getDpsInputOperands())
-      if (operand->get() != real || !isWholeOperand(generic, *operand))
-        return rewriter.notifyMatchFailure(op, "the function has several inputs");
-    std::optional<ActivationCodes> input = matchActivation(real);
-    std::optional<std::vector<char>> table = input ? makeTable(generic, *input, *quantizer) : std::nullopt;
+    CodeFunction function;
+    if (!quantizer || !function.match(op.getInput()))
+      return rewriter.notifyMatchFailure(op, "not behind a function of one code");
+    std::optional<std::vector<char>> table = makeTable(function, *quantizer);
     if (!table)
-      return rewriter.notifyMatchFailure(op, "not a function of one code");
-    rewriter.replaceOp(op, lookUp(rewriter, op.getLoc(), input->codes, std::move(*table)));
+      return rewriter.notifyMatchFailure(op, "the function is not known in double");
+    Value codes = function.source().codes;
+    if (isIdentity(*table, function.source()))
+      rewriter.replaceOp(op, codes);
+    else
+      rewriter.replaceOp(op, lookUp(rewriter, op.getLoc(), codes, std::move(*table)));
     return success();
   }
 
@@ -144,87 +210,8 @@ struct ActivationToTable : OpRewritePattern<msq::QuantizeOp> {
   }
 };
 
-/// Average of the whole of every channel, codes in, reals or codes out: the exact sum times one factor.
-struct GlobalAverage : OpRewritePattern<msq::PoolOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(msq::PoolOp op, PatternRewriter &rewriter) const override {
-    std::optional<ActivationCodes> input = matchActivation(op.getInput());
-    auto in = cast<RankedTensorType>(op.getInput().getType());
-    bool global = in.getShape().drop_front(2) == op.getKernel() &&
-                  llvm::all_of(op.getPads(), [](int64_t pad) { return pad == 0; });
-    if (!input || op.getKind() != msq::PoolKind::Average || !global)
-      return rewriter.notifyMatchFailure(op, "no global average of codes");
-    int64_t count = 1;
-    for (int64_t size : op.getKernel())
-      count *= size;
-    if (count > (int64_t(1) << 22))
-      return rewriter.notifyMatchFailure(op, "the sum may leave int32");
-    std::optional<Quantizer> quantizer;
-    if (op->hasOneUse())
-      quantizer = matchQuantizer(*op->user_begin());
-    rewriter.setInsertionPointAfter(op);
-    Value sums = sum(rewriter, op.getLoc(), input->codes, in);
-    double divisor = double(count) * (quantizer ? double(quantizer->scale) : 1.0);
-    Value result = scaleSums(rewriter, op.getLoc(), sums, count * input->zero, float(double(input->scale) / divisor), quantizer);
-    replaceReshaped(rewriter, quantizer ? quantizer->op.getOperation() : op.getOperation(), result);
-    return success();
-  }
-
-private:
-  static Value sum(PatternRewriter &rewriter, Location loc, Value codes, RankedTensorType in) {
-    int64_t rank = in.getRank();
-    auto type = RankedTensorType::get(in.getShape().take_front(2), rewriter.getI32Type());
-    Value zero = arith::ConstantOp::create(rewriter, loc, rewriter.getI32IntegerAttr(0));
-    Value empty = tensor::EmptyOp::create(rewriter, loc, type.getShape(), type.getElementType());
-    Value start = linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
-    SmallVector<AffineMap> maps{rewriter.getMultiDimIdentityMap(rank),
-                                rewriter.getMultiDimIdentityMap(rank).getMajorSubMap(2)};
-    SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::reduction);
-    iterators[0] = iterators[1] = utils::IteratorType::parallel;
-    auto body = [](OpBuilder &b, Location loc, ValueRange arguments) {
-      Value code = arith::ExtUIOp::create(b, loc, b.getI32Type(), arguments[0]);
-      Value next = arith::AddIOp::create(b, loc, arguments[1], code);
-      linalg::YieldOp::create(b, loc, next);
-    };
-    return linalg::GenericOp::create(rewriter, loc, type, codes, start, maps, iterators, body).getResult(0);
-  }
-
-  static Value scaleSums(PatternRewriter &rewriter, Location loc, Value sums, int64_t zeroSum, float factor,
-                     std::optional<Quantizer> quantizer) {
-    auto type = cast<RankedTensorType>(sums.getType());
-    Type element = quantizer ? Type(rewriter.getI8Type()) : rewriter.getF32Type();
-    Value empty = tensor::EmptyOp::create(rewriter, loc, type.getShape(), element);
-    SmallVector<AffineMap> maps(2, rewriter.getMultiDimIdentityMap(2));
-    SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
-    auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) {
-      Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(zeroSum));
-      Value exact = arith::SubIOp::create(b, loc, arguments[0], zero);
-      Value real = arith::SIToFPOp::create(b, loc, b.getF32Type(), exact);
-      Value scale = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(factor));
-      Value scaled = arith::MulFOp::create(b, loc, real, scale);
-      if (quantizer)
-        scaled = lowbit::RoundOp::create(b, loc, b.getI8Type(), scaled, b.getI32IntegerAttr(quantizer->low()),
-                                         b.getI32IntegerAttr(quantizer->high()), b.getI32IntegerAttr(quantizer->zero));
-      linalg::YieldOp::create(b, loc, scaled);
-    };
-    auto result = RankedTensorType::get(type.getShape(), element);
-    return linalg::GenericOp::create(rewriter, loc, result, sums, empty, maps, iterators, body).getResult(0);
-  }
-
-  /// N, C becomes N, C, 1, …
-  static void replaceReshaped(PatternRewriter &rewriter, Operation *op, Value result) {
-    auto type = cast<RankedTensorType>(op->getResult(0).getType());
-    SmallVector<ReassociationIndices> groups{{0}, {}};
-    for (int64_t d = 1; d < type.getRank(); ++d)
-      groups[1].push_back(d);
-    rewriter.replaceOpWithNewOp<tensor::ExpandShapeOp>(op, type, result, groups);
-  }
-};
-
 } // namespace
 
 void populateTablePatterns(RewritePatternSet &patterns) { patterns.add<ActivationToTable>(patterns.getContext()); }
-void populatePoolPatterns(RewritePatternSet &patterns) { patterns.add<GlobalAverage>(patterns.getContext()); }
 
 } // namespace anybit

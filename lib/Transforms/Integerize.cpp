@@ -3,7 +3,6 @@
 #include "IntegerGroups.h"
 #include "anybit/Transforms/Passes.h"
 
-#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -16,22 +15,21 @@ namespace {
 
 struct Integerize : impl::IntegerizeBase<Integerize> {
   void runOnOperation() override {
+    RewritePatternSet tables(&getContext());
+    populateTablePatterns(tables);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(tables))))
+      return signalPassFailure();
     IRRewriter rewriter(&getContext());
     SmallVector<msq::ConvOp> convolutions;
     getOperation().walk([&](msq::ConvOp op) { convolutions.push_back(op); });
+    bool isComplete = true;
     for (msq::ConvOp op : convolutions)
-      (void)integerizeConvolution(rewriter, op); // a convolution that does not match stays real
-    // Activations between quantizers are several ops in most files; fused they are one function of one code.
-    RewritePatternSet fusion(&getContext());
-    linalg::populateElementwiseOpsFusionPatterns(fusion, [](OpOperand *operand) {
-      return operand->get().hasOneUse() || llvm::all_equal(operand->get().getUsers());
-    });
-    if (failed(applyPatternsGreedily(getOperation(), std::move(fusion))))
-      return signalPassFailure();
-    RewritePatternSet patterns(&getContext());
-    populateTablePatterns(patterns);
-    populatePoolPatterns(patterns);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      isComplete &= succeeded(integerizeConvolution(rewriter, op));
+    SmallVector<msq::PoolOp> pools;
+    getOperation().walk([&](msq::PoolOp op) { pools.push_back(op); });
+    for (msq::PoolOp op : pools)
+      integerizeAverage(rewriter, op);
+    if (!isComplete)
       signalPassFailure();
   }
 };

@@ -3,8 +3,6 @@
 #include "LowerResize.h"
 #include "anybit/Transforms/Passes.h"
 
-#include "anybit/weights.h"
-
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 #include <cmath>
@@ -55,16 +53,14 @@ struct LowerQuantize : OpRewritePattern<msq::QuantizeOp> {
     std::optional<int32_t> zero = constantInteger(op.getZero());
     if (op.getBits() || !zero)
       return rewriter.notifyMatchFailure(op, "width or zero point is not one constant");
-    bool odd = format.getKind() == msq::FormatKind::Odd;
+    bool hasZero = format.getKind() == msq::FormatKind::Unsigned;
+    Quantizer quantizer{op, 1, hasZero ? *zero : 0, format};
     auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) -> Value {
       Value scaled = arith::DivFOp::create(b, loc, arguments[0], arguments[1]); // N2: a true division
-      if (odd) {
-        Value half = arith::MulFOp::create(b, loc, scaled, realConstant(b, loc, 0.5));
-        scaled = math::FloorOp::create(b, loc, half);
-      }
-      int32_t shift = odd ? 1 << (format.getBits() - 1) : *zero;
-      return lowbit::RoundOp::create(b, loc, b.getI8Type(), scaled, b.getI32IntegerAttr(format.lowestCode()),
-                                     b.getI32IntegerAttr(format.highestCode()), b.getI32IntegerAttr(shift));
+      // N2: NaN has the code of 0.
+      Value isNumber = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::ORD, scaled, scaled);
+      scaled = arith::SelectOp::create(b, loc, isNumber, scaled, realConstant(b, loc, 0));
+      return emitCode(b, loc, scaled, quantizer);
     };
     rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getInput(), op.getScale(), op.getAxis(),
                                        rewriter.getI8Type(), body));
@@ -128,15 +124,11 @@ Value dequantizedConstant(PatternRewriter &rewriter, Value weights) {
   std::optional<WeightCodes> codes = matchWeights(weights);
   if (!codes)
     return weights;
-  std::vector<char> bytes = *constantBytes(codes->codes);
+  std::vector<int32_t> integers = codes->integers();
   std::vector<float> values;
-  size_t perOutput = bytes.size() / codes->scales.size();
-  auto kind = codes->format.getKind();
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    int32_t code = kind == msq::FormatKind::Signed ? int32_t(int8_t(bytes[i])) : int32_t(uint8_t(bytes[i]));
-    int32_t exact = anybit_decode(uint32_t(kind), codes->format.getBits(), codes->zero, code);
-    values.push_back(float(exact) * codes->scales[i / perOutput]);
-  }
+  size_t perOutput = integers.size() / codes->scales.size();
+  for (size_t i = 0; i < integers.size(); ++i)
+    values.push_back(float(integers[i]) * codes->scales[i / perOutput]);
   const char *data = reinterpret_cast<const char *>(values.data());
   return createConstant(rewriter, weights.getLoc(), cast<RankedTensorType>(weights.getType()),
                         std::vector<char>(data, data + values.size() * sizeof(float)));

@@ -1,4 +1,5 @@
 #include "Constants.h"
+#include "Master.h"
 #include "anybit/Target/CPU/CpuTarget.h"
 #include "anybit/Transforms/Passes.h"
 
@@ -198,10 +199,15 @@ void Packer::packDepthwise(ArrayRef<char> bytes) {
 
 void Packer::replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::vector<int32_t> initial) {
   Location loc = op.getLoc();
+  std::optional<Master> master = Master::of(op.getWeights());
   Type element = weights.getElementType();
   int64_t count = bytes.size() / constantElementBytes(element);
   ElementsAttr value = constantAttribute(RankedTensorType::get({count}, element, packed), std::move(bytes));
-  op.getWeightsMutable().assign(arith::ConstantOp::create(b, loc, value));
+  Operation *constant = arith::ConstantOp::create(b, loc, value);
+  // Depthwise weights are small and have an order of their own: they stay packed in every store.
+  if (master && packed.getFamily() == lowbit::Family::Dot4)
+    master->attach(constant);
+  op.getWeightsMutable().assign(constant->getResult(0));
   if (initial.empty())
     return;
   const char *data = reinterpret_cast<const char *>(initial.data());

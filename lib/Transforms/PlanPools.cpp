@@ -41,4 +41,21 @@ FlatSymbolRefAttr ConstantPool::insert(ElementsAttr value) {
   return FlatSymbolRefAttr::get(op.getSymNameAttr());
 }
 
+FlatSymbolRefAttr ConstantPool::insertMaster(const Master &master, ArrayRef<int64_t> shape, StringRef layer) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  const char *data = reinterpret_cast<const char *>(master.values.data());
+  auto type = RankedTensorType::get({int64_t(master.values.size())}, builder.getF16Type());
+  FlatSymbolRefAttr values = insert(constantAttribute(type, {data, data + 2 * master.values.size()}));
+  std::string key = values.getValue().str() + "/" + std::to_string(master.layout) + "/" + std::to_string(master.wavelet);
+  for (int64_t size : shape)
+    key += "/" + std::to_string(size);
+  FlatSymbolRefAttr &known = masters[key];
+  if (known)
+    return known;
+  std::string name = "master_" + std::to_string(masters.size() - 1);
+  plan::MasterOp::create(builder, builder.getUnknownLoc(), name, layer, values.getValue(), shape, master.layout,
+                         master.wavelet);
+  return known = FlatSymbolRefAttr::get(module.getContext(), name);
+}
+
 } // namespace anybit

@@ -2,6 +2,7 @@
 #ifndef ANYBIT_LIB_TRANSFORMS_PLANPOOLS_H
 #define ANYBIT_LIB_TRANSFORMS_PLANPOOLS_H
 
+#include "Master.h"
 #include "PlanBuffers.h"
 
 #include "mlir/IR/SymbolTable.h"
@@ -30,10 +31,13 @@ public:
   explicit ConstantPool(mlir::ModuleOp module) : module(module) {}
 
   mlir::FlatSymbolRefAttr insert(mlir::ElementsAttr value);
+  /// The master tensor of a layer, one per distinct content and shape.
+  mlir::FlatSymbolRefAttr insertMaster(const Master &master, llvm::ArrayRef<int64_t> shape, llvm::StringRef layer);
 
 private:
   mlir::ModuleOp module;
   std::multimap<uint64_t, plan::ConstantOp> byHash;
+  llvm::StringMap<mlir::FlatSymbolRefAttr> masters;
 };
 
 } // namespace anybit

@@ -3,6 +3,8 @@
 #include "PlanVariant.h"
 #include "Constants.h"
 
+#include "anybit/abi.h"
+
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 
 using namespace mlir;
@@ -39,6 +41,34 @@ void VariantPlanner::copy(const Place &from, const Place &to, Location loc) {
   addDispatch(cpu::buildCopyKernel(builder, from.view, to.view), loc, {&from, &to});
 }
 
+std::pair<Place, Place> VariantPlanner::slotPlaces(lowbit::ConvOp op, const Master &master) {
+  auto take = [&](Value value) {
+    Place place;
+    auto type = cast<RankedTensorType>(value.getType());
+    place.view = rowMajor(RankedTensorType::get(type.getShape(), type.getElementType()));
+    Buffer buffer;
+    buffer.kind = plan::ArgumentKind::Slot;
+    buffer.bytes = extentBytes(place.view);
+    buffer.offset = slotBytes;
+    slotBytes += llvm::alignTo(buffer.bytes + ANYBIT_ALIGNMENT, ANYBIT_ALIGNMENT);
+    place.buffer = addBuffer(buffer);
+    return place;
+  };
+  Place weights = take(op.getWeights()), initial = take(op.getInitial());
+  int64_t outputs = op.getOutputChannels(), groups = op.getGroups();
+  bool flat = op.getKernel().size() == 1;
+  SmallVector<int64_t> shape{outputs, cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) / groups,
+                             flat ? 1 : op.getKernel()[0], op.getKernel().back(), groups};
+  Builder b(op.getContext());
+  const char *data = reinterpret_cast<const char *>(master.scales.data());
+  auto scalesType = RankedTensorType::get({int64_t(master.scales.size())}, b.getF32Type());
+  FlatSymbolRefAttr scales = constants.insert(constantAttribute(scalesType, {data, data + 4 * master.scales.size()}));
+  rebuilds.push_back({constants.insertMaster(master, shape, layerName(op.getLoc())), scales, op,
+                      std::vector<float>(master.alpha, master.alpha + 4), buffers[weights.buffer].offset,
+                      buffers[initial.buffer].offset});
+  return {weights, initial};
+}
+
 LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
   auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding());
   Place input = asWindowInput(op.getInput(), haloOf(op), fills.lookup(op.getInput()), packed.getTaps() > 1, op.getLoc());
@@ -46,7 +76,12 @@ LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
   ArrayRef<int64_t> pads = op.getPads();
   int64_t back = pads[flat ? 0 : 1] * input.view.strides.back() + (flat ? 0 : pads[0] * input.view.strides[2]);
   input.offset -= back * input.view.elementBytes();
-  Place weights = placeOf(op.getWeights());
+  Place weights, initial;
+  if (std::optional<Master> master = Master::of(op.getWeights()))
+    std::tie(weights, initial) = slotPlaces(op, *master);
+  else
+    weights = placeOf(op.getWeights());
+  bool inSlot = buffers[weights.buffer].kind == plan::ArgumentKind::Slot;
   SmallVector<Place> rest;
   SmallVector<cpu::View> views{input.view};
   for (Value parameter : op.getParameters()) {
@@ -65,9 +100,9 @@ LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
   OpBuilder builder = kernels.builder();
   cpu::Kernel kernel = cpu::buildConvKernel(builder, op, views, target);
   SmallVector<const Place *> used{&input, &weights};
-  Place initial;
   if (op.getInitial()) {
-    initial = placeOf(op.getInitial());
+    if (!inSlot)
+      initial = placeOf(op.getInitial());
     used.push_back(&initial);
   }
   for (Place &place : rest)
@@ -220,8 +255,17 @@ LogicalResult VariantPlanner::plan(Operation &op) {
 void VariantPlanner::emit() {
   int64_t arena = assignOffsets(buffers);
   OpBuilder builder(function);
-  auto variant = plan::VariantOp::create(builder, function.getLoc(), function.getName(), arena);
+  auto variant = plan::VariantOp::create(builder, function.getLoc(), function.getName(), arena, slotBytes);
   builder.setInsertionPointToStart(&variant.getBody().front());
+  for (Rebuild &rebuild : rebuilds) {
+    auto packed =
+        cast<lowbit::PackedAttr>(cast<RankedTensorType>(rebuild.op.getWeights().getType()).getEncoding());
+    msq::FormatAttr format = *rebuild.op.getWeightFormat();
+    plan::RebuildOp::create(builder, rebuild.op.getLoc(), rebuild.master.getValue(), rebuild.scales.getValue(),
+                            rebuild.alpha, uint32_t(format.getKind()), format.getBits(), packed.getColumns(),
+                            packed.getBits(), packed.getTaps(), rebuild.op.getInputZero(), rebuild.weightOffset,
+                            rebuild.initialOffset);
+  }
   for (const Dispatch &dispatch : dispatches) {
     SmallVector<Attribute> arguments;
     for (auto [index, offset] : dispatch.arguments) {

@@ -2,6 +2,7 @@
 #ifndef ANYBIT_LIB_TRANSFORMS_PLANVARIANT_H
 #define ANYBIT_LIB_TRANSFORMS_PLANVARIANT_H
 
+#include "Master.h"
 #include "PlanPools.h"
 #include "anybit/Transforms/Passes.h"
 
@@ -46,6 +47,9 @@ private:
   Place asWindowInput(mlir::Value value, const cpu::Halo &halo, mlir::TypedAttr fill, bool adjacentPixels,
                       mlir::Location loc);
 
+  /// Weights and initial accumulators in the slot of the master store.
+  std::pair<Place, Place> slotPlaces(lowbit::ConvOp op, const Master &master);
+
   // Dispatches.
   void addDispatch(const cpu::Kernel &kernel, mlir::Location loc, llvm::ArrayRef<const Place *> places, int64_t macs = 0);
   void copy(const Place &from, const Place &to, mlir::Location loc);
@@ -65,6 +69,14 @@ private:
   ConstantPool &constants;
   std::vector<Buffer> buffers;
   std::vector<Dispatch> dispatches;
+  struct Rebuild {
+    mlir::FlatSymbolRefAttr master, scales;
+    lowbit::ConvOp op;
+    std::vector<float> alpha;
+    int64_t weightOffset, initialOffset;
+  };
+  std::vector<Rebuild> rebuilds;
+  int64_t slotBytes = 0;
   llvm::DenseMap<mlir::Value, Place> places;
   llvm::DenseMap<mlir::Value, cpu::Halo> halos;
   llvm::DenseMap<mlir::Value, mlir::TypedAttr> fills;

@@ -44,6 +44,83 @@ bool keepsIntegers(Operation *op) {
   return false;
 }
 
+/// The dimension of the result that `axis` of the operand becomes; nothing if its elements are spread.
+std::optional<int64_t> movedAxis(Operation *op, int64_t axis) {
+  if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
+    return llvm::find(transpose.getPermutation(), axis) - transpose.getPermutation().begin();
+  if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+    return std::nullopt;
+  auto from = cast<RankedTensorType>(op->getOperand(0).getType()), to = cast<RankedTensorType>(op->getResult(0).getType());
+  // Elements keep their order: the axis survives where as many elements lie behind it.
+  auto behind = [](RankedTensorType type, int64_t d) {
+    int64_t count = 1;
+    for (int64_t size : type.getShape().drop_front(d + 1))
+      count *= size;
+    return count;
+  };
+  for (int64_t d = 0; d < to.getRank(); ++d)
+    if (to.getDimSize(d) == from.getDimSize(axis) && behind(to, d) == behind(from, axis))
+      return d;
+  return std::nullopt;
+}
+
+/// move(dequantize(constant codes)) => dequantize(move(constant codes)), also with a scale per channel
+struct SinkConstant : OpRewritePattern<msq::DequantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(msq::DequantizeOp op, PatternRewriter &rewriter) const override {
+    if (op.getBits() || !constantBytes(op.getCodes()) || !op->hasOneUse())
+      return rewriter.notifyMatchFailure(op, "no constant codes with one use");
+    Operation *user = *op->user_begin();
+    std::optional<int64_t> axis = movedAxis(user, op.getAxis());
+    if (!axis)
+      return rewriter.notifyMatchFailure(op, "not moved, or its channels are spread");
+    rewriter.setInsertionPoint(user);
+    IRMapping map;
+    map.map(op.getOutput(), op.getCodes());
+    if (auto transpose = dyn_cast<linalg::TransposeOp>(user))
+      map.map(transpose.getInit(), tensor::EmptyOp::create(rewriter, user->getLoc(), codesLike(transpose.getInit()).getShape(),
+                                                           rewriter.getI8Type()));
+    Operation *moved = rewriter.clone(*user, map);
+    moved->getResult(0).setType(codesLike(user->getResult(0)));
+    rewriter.replaceOpWithNewOp<msq::DequantizeOp>(user, user->getResult(0).getType(), moved->getResult(0), op.getScale(),
+                                                   op.getZero(), Value(), op.getFormat(), *axis);
+    return success();
+  }
+};
+
+/// Constant codes with a zero point per channel become codes with one, where all integers fit a byte.
+struct UnifyZeros : OpRewritePattern<msq::DequantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(msq::DequantizeOp op, PatternRewriter &rewriter) const override {
+    std::optional<std::vector<char>> bytes = constantBytes(op.getCodes());
+    std::optional<std::vector<int32_t>> zeros = constantIntegers(op.getZero());
+    if (op.getBits() || !bytes || !zeros || llvm::all_equal(*zeros) || op.getFormat().getKind() != msq::FormatKind::Unsigned)
+      return rewriter.notifyMatchFailure(op, "no zero points that differ");
+    auto type = cast<RankedTensorType>(op.getCodes().getType());
+    int64_t inner = 1;
+    for (int64_t size : type.getShape().drop_front(op.getAxis() + 1))
+      inner *= size;
+    std::vector<int32_t> integers;
+    for (auto [i, byte] : llvm::enumerate(*bytes))
+      integers.push_back(int32_t(uint8_t(byte)) - (*zeros)[i / inner % zeros->size()]);
+    auto [low, high] = std::minmax_element(integers.begin(), integers.end());
+    if (*high - *low > 255)
+      return rewriter.notifyMatchFailure(op, "integers of more than a byte");
+    int32_t zero = -*low;
+    for (auto [byte, integer] : llvm::zip(*bytes, integers))
+      byte = char(integer + zero);
+    Value codes = createConstant(rewriter, op.getLoc(), type, std::move(*bytes));
+    auto scalar = RankedTensorType::get({}, rewriter.getI32Type());
+    Value single = arith::ConstantOp::create(rewriter, op.getLoc(), DenseElementsAttr::get(scalar, zero));
+    auto format = msq::FormatAttr::get(rewriter.getContext(), msq::FormatKind::Unsigned, 8, false);
+    rewriter.replaceOpWithNewOp<msq::DequantizeOp>(op, op.getType(), codes, op.getScale(), single, Value(), format,
+                                                   op.getAxis());
+    return success();
+  }
+};
+
 /// move(dequantize(q)) => dequantize(move(q))
 struct SinkThroughMovement : RewritePattern {
   explicit SinkThroughMovement(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
@@ -106,7 +183,7 @@ struct SinkThroughPad : OpRewritePattern<tensor::PadOp> {
     std::optional<ActivationCodes> activation = matchActivation(op.getSource());
     Value padding = op.getConstantPaddingValue();
     FloatAttr value;
-    if (!dequantize || !activation || !padding || !matchPattern(padding, m_Constant(&value)) || !value.getValue().isZero())
+    if (!dequantize || !activation || activation->zero < activation->low || activation->zero > activation->high || !padding || !matchPattern(padding, m_Constant(&value)) || !value.getValue().isZero())
       return rewriter.notifyMatchFailure(op, "no unsigned codes padded with zero");
     Value code = arith::ConstantOp::create(rewriter, op.getLoc(),
                                            rewriter.getIntegerAttr(rewriter.getI8Type(), int8_t(activation->zero)));
@@ -117,12 +194,140 @@ struct SinkThroughPad : OpRewritePattern<tensor::PadOp> {
   }
 };
 
+/// quantize(move(x)) => move(quantize(x)) where all uses of the moved value are equal quantizers (numerics G1).
+struct HoistQuantize : OpRewritePattern<msq::QuantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(msq::QuantizeOp op, PatternRewriter &rewriter) const override {
+    std::optional<Quantizer> quantizer = matchQuantizer(op);
+    Operation *mover = op.getInput().getDefiningOp();
+    if (!quantizer || !mover || !isSelecting(mover, *quantizer))
+      return rewriter.notifyMatchFailure(op, "not behind an op that selects elements");
+    for (Operation *user : op.getInput().getUsers()) {
+      std::optional<Quantizer> other = matchQuantizer(user);
+      if (!other || !other->equals(*quantizer))
+        return rewriter.notifyMatchFailure(op, "the moved value has another use");
+    }
+    SmallVector<Operation *> cluster = clusterOf(mover);
+    if (cluster.empty())
+      return rewriter.notifyMatchFailure(op, "one of several results of a node");
+    rewriter.setInsertionPointAfter(mover);
+    IRMapping map;
+    for (Operation *part : cluster)
+      moveCodes(rewriter, part, *quantizer, map);
+    Value codes = map.lookup(op.getInput());
+    for (Operation *user : llvm::make_early_inc_range(llvm::to_vector(op.getInput().getUsers())))
+      rewriter.replaceOp(user, codes);
+    return success();
+  }
+
+private:
+  static bool isSelecting(Operation *op, const Quantizer &quantizer) {
+    msq::FormatAttr format = quantizer.format;
+    bool isByteOrdered = format.getKind() != msq::FormatKind::Signed;
+    if (isa<msq::PoolOp>(op) && !isByteOrdered)
+      return false;
+    if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+      FloatAttr value;
+      Value padding = pad.getConstantPaddingValue();
+      bool hasZero = !quantizer.isOdd() && quantizer.zero >= format.lowestCode() && quantizer.zero <= format.highestCode();
+      return hasZero && padding && matchPattern(padding, m_Constant(&value)) && value.getValue().isZero();
+    }
+    return keepsIntegers(op) || isa<tensor::ConcatOp>(op);
+  }
+
+  static SmallVector<Value> dataOf(Operation *op) {
+    if (auto concat = dyn_cast<tensor::ConcatOp>(op))
+      return SmallVector<Value>(concat.getInputs());
+    return {op->getOperand(0)};
+  }
+
+  /// The ops of one ONNX node that end in `mover`, producers first. Empty if the node has other results.
+  static SmallVector<Operation *> clusterOf(Operation *mover) {
+    llvm::SetVector<Operation *> found;
+    found.insert(mover);
+    for (size_t i = 0; i < found.size(); ++i)
+      for (Value operand : dataOf(found[i]))
+        if (Operation *source = operand.getDefiningOp();
+            source && source->getLoc() == mover->getLoc() && (keepsIntegers(source) || isa<tensor::ConcatOp>(source)))
+          found.insert(source);
+    for (Operation *part : found) {
+      bool isInner = part != mover;
+      if (isInner && !llvm::all_of(part->getUsers(), [&](Operation *user) { return found.contains(user); }))
+        return {};
+      // The parts that Split makes of one value.
+      if (isa<tensor::ExtractSliceOp>(part))
+        for (Operation *sibling : part->getOperand(0).getUsers())
+          if (sibling->getLoc() == mover->getLoc() && !found.contains(sibling))
+            return {};
+    }
+    SmallVector<Operation *> order = found.takeVector();
+    llvm::sort(order, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+    return order;
+  }
+
+  static void moveCodes(PatternRewriter &rewriter, Operation *op, Quantizer &quantizer, IRMapping &map) {
+    Location loc = op->getLoc();
+    for (Value operand : dataOf(op))
+      if (!map.contains(operand))
+        map.map(operand, msq::QuantizeOp::create(rewriter, quantizer.op.getLoc(), codesLike(operand), operand,
+                                                 quantizer.op.getScale(), quantizer.op.getZero(), Value(),
+                                                 quantizer.format, 0));
+    if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+      Value code = arith::ConstantOp::create(rewriter, loc,
+                                             rewriter.getIntegerAttr(rewriter.getI8Type(), int8_t(quantizer.zero)));
+      map.map(pad.getResult(), tensor::PadOp::create(rewriter, loc, codesLike(pad.getResult()), map.lookup(pad.getSource()),
+                                                     pad.getMixedLowPad(), pad.getMixedHighPad(), code));
+      return;
+    }
+    if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
+      map.map(transpose.getInit(), tensor::EmptyOp::create(rewriter, loc, codesLike(transpose.getInit()).getShape(),
+                                                           rewriter.getI8Type()));
+    Operation *moved = rewriter.clone(*op, map);
+    moved->getResult(0).setType(codesLike(op->getResult(0)));
+  }
+};
+
+/// Odd codes q of at most 7 bits become unsigned codes 2q with the zero point 2^b-1: s*(2q - (2^b-1)) either way.
+void makeEven(msq::QuantizeOp op) {
+  msq::FormatAttr format = op.getFormat();
+  auto matches = [&](Operation *user) {
+    auto dequantize = dyn_cast<msq::DequantizeOp>(user);
+    return dequantize && !dequantize.getBits() && dequantize.getFormat() == format;
+  };
+  if (op.getBits() || format.getKind() != msq::FormatKind::Odd || format.getBits() > 7 ||
+      cast<RankedTensorType>(op.getScale().getType()).getNumElements() != 1 || constantBytes(op.getInput()) ||
+      !llvm::all_of(op->getUsers(), matches))
+    return;
+  SmallVector<Operation *> users(op->getUsers());
+  OpBuilder b(op);
+  b.setInsertionPointAfter(op);
+  auto type = cast<RankedTensorType>(op.getCodes().getType());
+  Value empty = tensor::EmptyOp::create(b, op.getLoc(), type.getShape(), type.getElementType());
+  SmallVector<AffineMap> maps(2, b.getMultiDimIdentityMap(type.getRank()));
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  auto body = [](OpBuilder &inner, Location loc, ValueRange arguments) {
+    Value twice = arith::AddIOp::create(inner, loc, arguments[0], arguments[0]);
+    linalg::YieldOp::create(inner, loc, twice);
+  };
+  Value twice = linalg::GenericOp::create(b, op.getLoc(), type, op.getCodes(), empty, maps, iterators, body).getResult(0);
+  auto scalar = RankedTensorType::get({}, b.getI32Type());
+  Value zero = arith::ConstantOp::create(b, op.getLoc(), DenseElementsAttr::get(scalar, (1 << format.getBits()) - 1));
+  auto even = msq::FormatAttr::get(op.getContext(), msq::FormatKind::Unsigned, format.getBits() + 1, false);
+  for (Operation *user : users) {
+    auto dequantize = cast<msq::DequantizeOp>(user);
+    dequantize.getCodesMutable().assign(twice);
+    dequantize.getZeroMutable().assign(zero);
+    dequantize.setFormatAttr(even);
+  }
+}
+
 /// Signed codes q become unsigned codes q + 2^(b-1) with the zero point moved as much.
 void makeUnsigned(msq::QuantizeOp op) {
   msq::FormatAttr format = op.getFormat();
   std::optional<int32_t> zero = constantInteger(op.getZero());
-  if (op.getBits() || format.getKind() != msq::FormatKind::Signed || format.getNarrow() || !zero ||
-      constantBytes(op.getCodes()))
+  if (op.getBits() || format.getKind() != msq::FormatKind::Signed || !zero ||
+      constantBytes(op.getInput()) || cast<RankedTensorType>(op.getScale().getType()).getNumElements() != 1)
     return;
   auto matches = [&](Operation *user) {
     auto dequantize = dyn_cast<msq::DequantizeOp>(user);
@@ -135,7 +340,7 @@ void makeUnsigned(msq::QuantizeOp op) {
   auto type = RankedTensorType::get({}, builder.getI32Type());
   Value moved = arith::ConstantOp::create(builder, op.getLoc(),
                                           DenseElementsAttr::get(type, *zero + (1 << (format.getBits() - 1))));
-  auto unsignedFormat = msq::FormatAttr::get(op.getContext(), msq::FormatKind::Unsigned, format.getBits(), false);
+  auto unsignedFormat = msq::FormatAttr::get(op.getContext(), msq::FormatKind::Unsigned, format.getBits(), format.getNarrow());
   auto update = [&](auto quantizer) {
     quantizer.setFormatAttr(unsignedFormat);
     quantizer.getZeroMutable().assign(moved);
@@ -148,8 +353,9 @@ void makeUnsigned(msq::QuantizeOp op) {
 struct SinkDequantize : impl::SinkDequantizeBase<SinkDequantize> {
   void runOnOperation() override {
     getOperation().walk(makeUnsigned);
+    getOperation().walk(makeEven);
     RewritePatternSet patterns(&getContext());
-    patterns.add<SinkThroughMovement, SinkThroughConcat, SinkThroughPad>(&getContext());
+    patterns.add<SinkConstant, UnifyZeros, SinkThroughMovement, SinkThroughConcat, SinkThroughPad, HoistQuantize>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

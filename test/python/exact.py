@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 
 import models
 from anybit import reference
+from anybit.reference.execute import candidate_names
 
 F32 = np.float32
 SIGNED, UNSIGNED, ODD = "signed", "unsigned", "odd"
@@ -81,7 +82,8 @@ class Network(models.Builder):
         values = np.asarray(values, F32)
         column = [values.shape[i] if i == axis else 1 for i in range(values.ndim)]
         if scales is None:
-            spread = self.rng.uniform(0.6, 1.4, column).astype(F32) * F32(np.abs(values).max() or 1)
+            others = tuple(i for i in range(values.ndim) if i != axis)
+            spread = self.rng.uniform(0.3, 1.2, column).astype(F32) * np.abs(values).max(axis=others, keepdims=True)
             scales = np.stack([spread / F32(2 ** max(b - 1, 1)) for b in widths]).astype(F32)
         name = self.constant(values, "w")
         zeros = [2 ** (b - 1) if zero is None else zero for b in widths]
@@ -164,7 +166,7 @@ def assert_exact(model: onnx.ModelProto, inputs: dict[str, np.ndarray], folder: 
     """Every output of every candidate equals the reference, element by element."""
     artifact = compile_model(model, folder, target, level)
     problems = []
-    for candidate in candidates or reference.candidate_names(model) or [None]:
+    for candidate in candidates or candidate_names(model) or [None]:
         want = reference.run(model, inputs, candidate)
         problems += [f"{candidate}: {line}" for line in differences(run_artifact(artifact, inputs, candidate), want)]
     assert not problems, "\n".join(problems)

@@ -10,9 +10,9 @@ PAIRS = [(f"w{w}a{a}{kind}", w, a, kind) for kind in (SIGNED, UNSIGNED, ODD) for
 
 
 def extreme_weights(rng, *shape):
-    """Both ends of the range in whole channels, the rest random."""
+    """Both ends of every range in whole output channels, the rest random."""
     values = rng.uniform(-1.2, 1.2, shape).astype(np.float32)
-    values[0], values[1] = -9, 9
+    values[0], values[1] = -1.2, 1.2
     return values
 
 
@@ -25,7 +25,7 @@ def pairs_network(candidates):
     y = b.coded(b.op("Relu", [y]), UNSIGNED, 0.9, widths)
     z = b.plain_conv(y, b.coded_weight(extreme_weights(b.rng, 18, 1, 3, 3)), b.numbers(18), group=18, pads=[1] * 4)
     z = b.coded(z, UNSIGNED, 0.7, widths)
-    weight = b.coded_weight(extreme_weights(b.rng, 18 * 36, 10).reshape(18 * 36, 10), axis=1)
+    weight = b.coded_weight(extreme_weights(b.rng, 10, 18 * 36).T, axis=1)
     b.output(b.op("MatMul", [b.op("Flatten", [z]), weight]), 2)
     return b.build()
 

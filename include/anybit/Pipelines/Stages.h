@@ -14,6 +14,7 @@ namespace anybit {
 
 struct SpecializeStageOptions : mlir::PassPipelineOptions<SpecializeStageOptions> {
   ListOption<std::string> candidates{*this, "candidates", llvm::cl::desc("names to keep; empty keeps all")};
+  Option<bool> masters{*this, "masters", llvm::cl::desc("keep what weights were made from"), llvm::cl::init(false)};
 };
 
 struct TargetStageOptions : mlir::PassPipelineOptions<TargetStageOptions> {

@@ -22,10 +22,12 @@ def FoldConstants : Pass<"anybit-fold-constants", "::mlir::func::FuncOp"> {
     Evaluates everything that has become constant: `msq.select` rows, wavelet synthesis (numerics N3), weight quantizers
     (N2), transposes and elementwise ops. Whole chains are evaluated into buffers; only what a remaining op reads
     becomes an attribute (a resource blob when it is large). `msq.dequantize` of constant codes stays: integerization
-    reads the codes.
+    reads the codes. With `masters`, constant codes remember the float16 weights, the band factors and the scales that they
+    were made from (attribute `anybit.master`), for the master store.
 
     Example: test/lit/Transforms/fold-constants.mlir.
   }];
+  let options = [Option<"masters", "masters", "bool", "false", "keep what weights were made from">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::msq::MsqDialect"];
 }
 

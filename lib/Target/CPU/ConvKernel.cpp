@@ -45,7 +45,7 @@ private:
                           ValueRange accumulators);
   void epilogue(Value channel, ArrayRef<Value> positions, ArrayRef<Value> accumulators, int64_t columns);
   Value loadParameter(const View &view, Value pointer, Value position, Value channel, int64_t valid);
-  int64_t stepBytes() const { return packed.getColumns() * (real ? 4 : 4 * packed.getBits() / 8); }
+  int64_t stepBytes() const { return real ? packed.getColumns() * 4 : packed.getColumns() * 4 * packed.getBits() / 8; }
   int64_t stepsOfRun() const {
     return llvm::divideCeil(int64_t(packed.getTaps()) * g.channelsIn, real ? 1 : 4);
   }

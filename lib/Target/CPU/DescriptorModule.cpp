@@ -47,6 +47,8 @@ private:
   llvm::Constant *tensors(ArrayAttr names, ArrayAttr types, StringRef name);
   llvm::Constant *addVariants();
   llvm::Constant *dispatch(plan::DispatchOp op);
+  llvm::Constant *addMasters();
+  llvm::Constant *rebuild(plan::RebuildOp op);
   void addNote();
 
   ModuleOp module;
@@ -58,8 +60,9 @@ private:
   llvm::StringMap<llvm::Constant *> constants, texts;
   llvm::StringMap<uint64_t> constantBytes;
   llvm::StringMap<unsigned> kernelIndex;
-  unsigned kernelCount = 0, variantCount = 0;
-  uint64_t arenaBytes = 0;
+  llvm::StringMap<unsigned> masterIndex;
+  unsigned kernelCount = 0, variantCount = 0, masterCount = 0;
+  uint64_t arenaBytes = 0, slotBytes = 0;
 };
 
 llvm::GlobalVariable *DescriptorBuilder::global(llvm::Constant *value, const llvm::Twine &name, unsigned alignment) {
@@ -162,10 +165,29 @@ llvm::Constant *DescriptorBuilder::dispatch(plan::DispatchOp op) {
                  u32(arguments.size()), u64(op.getGrid()), u64(op.getMacs())});
 }
 
+llvm::Constant *DescriptorBuilder::addMasters() {
+  llvm::SmallVector<llvm::Constant *> masters;
+  for (auto op : module.getOps<plan::MasterOp>()) {
+    masterIndex[op.getSymName()] = masterCount++;
+    ArrayRef<int64_t> shape = op.getShape();
+    masters.push_back(record({text(op.getLayer()), constants.lookup(op.getValues()), u64(shape[0]), u64(shape[1]),
+                              u64(shape[2]), u64(shape[3]), u64(shape[4]), u32(op.getLayout()), u32(op.getWavelet())}));
+  }
+  return array(masters, "masters");
+}
+
+llvm::Constant *DescriptorBuilder::rebuild(plan::RebuildOp op) {
+  uint64_t scales = constantBytes.lookup(op.getScales()) / sizeof(float);
+  return record({u32(masterIndex.lookup(op.getMaster())), u32(op.getFormat()), u32(op.getBits()), u32(scales),
+                 constants.lookup(op.getScales()), llvm::ConstantDataArray::get(context, op.getAlpha()),
+                 u32(op.getColumnBlock()), u32(op.getStorageBits()), u32(op.getTapsInRun()), u32(op.getInputZero()),
+                 u64(op.getWeightOffset()), u64(op.getInitialOffset())});
+}
+
 llvm::Constant *DescriptorBuilder::addVariants() {
   llvm::SmallVector<llvm::Constant *> variants;
   for (auto op : module.getOps<plan::VariantOp>()) {
-    llvm::SmallVector<llvm::Constant *> dispatches;
+    llvm::SmallVector<llvm::Constant *> dispatches, rebuilds;
     llvm::StringMap<uint64_t> weights, code;
     for (auto inner : op.getBody().front().getOps<plan::DispatchOp>()) {
       dispatches.push_back(dispatch(inner));
@@ -174,6 +196,8 @@ llvm::Constant *DescriptorBuilder::addVariants() {
         if (argument.getSymbol())
           weights[argument.getSymbol().getValue()] = constantBytes.lookup(argument.getSymbol().getValue());
     }
+    for (auto inner : op.getBody().front().getOps<plan::RebuildOp>())
+      rebuilds.push_back(rebuild(inner));
     auto total = [](const llvm::StringMap<uint64_t> &parts) {
       uint64_t sum = 0;
       for (const auto &part : parts)
@@ -181,8 +205,11 @@ llvm::Constant *DescriptorBuilder::addVariants() {
       return sum;
     };
     arenaBytes = std::max<uint64_t>(arenaBytes, op.getArenaBytes());
-    variants.push_back(record({text(op.getSymName()), array(dispatches, "dispatches"), null(), u32(dispatches.size()),
-                               u32(0), u64(total(weights)), u64(total(code)), u64(op.getArenaBytes()), u64(0)}));
+    variants.push_back(record({text(op.getSymName()), array(dispatches, "dispatches"),
+                               array(rebuilds, "rebuilds"), u32(dispatches.size()), u32(rebuilds.size()),
+                               u64(total(weights) + op.getSlotBytes()), u64(total(code)), u64(op.getArenaBytes()),
+                               u64(op.getSlotBytes())}));
+    slotBytes = std::max<uint64_t>(slotBytes, op.getSlotBytes());
     ++variantCount;
   }
   return array(variants, "variants");
@@ -202,16 +229,16 @@ void DescriptorBuilder::addNote() {
 
 std::unique_ptr<llvm::Module> DescriptorBuilder::build() {
   addConstants();
-  llvm::Constant *kernels = addKernels(), *variants = addVariants();
+  llvm::Constant *kernels = addKernels(), *masters = addMasters(), *variants = addVariants();
   plan::SignatureOp signature = *module.getOps<plan::SignatureOp>().begin();
   llvm::Constant *inputs = tensors(signature.getInputNames(), signature.getInputTypes(), "inputs");
   llvm::Constant *outputs = tensors(signature.getOutputNames(), signature.getOutputTypes(), "outputs");
   llvm::Constant *value = record(
       {u64(ANYBIT_ABI_MAGIC), u32(ANYBIT_ABI_MAJOR), u32(ANYBIT_ABI_MINOR), u64(sizeof(anybit_module_descriptor)),
        text(options.model), text("anybit 0.1.0"), text(options.target.triple),
-       text(llvm::join(options.target.required, ",")), inputs, outputs, kernels, variants, null(),
+       text(llvm::join(options.target.required, ",")), inputs, outputs, kernels, variants, masters,
        u32(signature.getInputNames().size()), u32(signature.getOutputNames().size()), u32(kernelCount),
-       u32(variantCount), u32(0), u32(0), u64(arenaBytes), u64(0), u64(0)});
+       u32(variantCount), u32(masterCount), u32(0), u64(arenaBytes), u64(0), u64(slotBytes)});
   llvm::GlobalVariable *descriptor = global(value, options.descriptor, 8);
   descriptor->setLinkage(llvm::GlobalValue::ExternalLinkage);
   addNote();

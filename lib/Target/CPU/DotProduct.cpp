@@ -2,6 +2,8 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace anybit::cpu {
@@ -24,14 +26,16 @@ Value DotProduct::loadBytes(Value pointer, lowbit::PackedAttr packed, int64_t ve
   int64_t bits = packed.getBits(), registerBytes = 4 * lanes;
   if (bits == 8)
     return kb.load(bytes, kb.at(pointer, vector * registerBytes));
-  int64_t stepBytes = packed.getColumns() * 4 * bits / 8, chunk = std::min(stepBytes, registerBytes);
+  // A chunk ends where a register or the bytes of a step end.
+  int64_t stepBytes = packed.getColumns() * 4 * bits / 8, chunk = std::gcd(stepBytes, registerBytes);
   auto chunkBytes = VectorType::get({chunk}, kb.i8);
-  auto chunkDwords = VectorType::get({chunk / 4}, kb.i32);
+  // Shifts of dwords are cheaper than those of bytes; what crosses a byte is masked.
+  auto shifting = chunk % 4 == 0 ? VectorType::get({chunk / 4}, kb.i32) : chunkBytes;
   Value joined = chunk == registerBytes ? Value() : kb.integer(bytes, 0);
   for (int64_t position = vector * registerBytes; position < (vector + 1) * registerBytes; position += chunk) {
-    Value stored = kb.load(chunkDwords, kb.at(pointer, position % stepBytes));
-    Value shifted = arith::ShRUIOp::create(kb.b, kb.loc, stored, kb.integer(chunkDwords, position / stepBytes * bits));
-    Value fields = vector::BitCastOp::create(kb.b, kb.loc, chunkBytes, shifted);
+    Value stored = kb.load(shifting, kb.at(pointer, position % stepBytes));
+    Value shifted = arith::ShRUIOp::create(kb.b, kb.loc, stored, kb.integer(shifting, position / stepBytes * bits));
+    Value fields = shifting == chunkBytes ? shifted : vector::BitCastOp::create(kb.b, kb.loc, chunkBytes, shifted);
     fields = arith::AndIOp::create(kb.b, kb.loc, fields, kb.integer(chunkBytes, (1 << bits) - 1));
     if (chunk == registerBytes)
       return fields;

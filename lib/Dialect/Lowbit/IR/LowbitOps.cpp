@@ -70,8 +70,9 @@ static LogicalResult verifyWeights(ConvOp op, RankedTensorType in, RankedTensorT
   if (!op.isReal() && !op.getWeightFormat())
     return op.emitOpError("needs a weight format for codes");
   if (weights.getEncoding()) {
-    if (weights.getRank() != 1)
-      return op.emitOpError("has packed weights of rank ") << weights.getRank() << ", expected 1";
+    if (weights.getRank() != 1 && weights.getRank() != 5)
+      return op.emitOpError("has packed weights of rank ") << weights.getRank()
+                                                   << ", expected 1, or 5 when computed at run time";
     if (op.isReal() == bool(op.getInitial()))
       return op.emitOpError("needs initial accumulators for packed codes, and for those only");
     return success();

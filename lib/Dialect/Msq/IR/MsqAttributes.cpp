@@ -32,15 +32,14 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError, F
                                  bool narrow) {
   if (bits < 1 || bits > 8)
     return emitError() << "a format has 1 to 8 bits, got " << bits; // numerics N2
-  if (narrow && (kind != FormatKind::Signed || bits < 2))
-    return emitError() << "narrow needs a signed format of at least 2 bits"; // numerics N2
+  if (narrow && (kind == FormatKind::Odd || bits < 2))
+    return emitError() << "narrow needs a signed or unsigned format of at least 2 bits"; // numerics N2
   return success();
 }
 
 int64_t FormatAttr::lowestCode() const {
-  if (getKind() != FormatKind::Signed)
-    return 0;
-  return -(int64_t(1) << (getBits() - 1)) + (getNarrow() ? 1 : 0);
+  int64_t lowest = getKind() == FormatKind::Signed ? -(int64_t(1) << (getBits() - 1)) : 0;
+  return lowest + (getNarrow() ? 1 : 0);
 }
 
 int64_t FormatAttr::highestCode() const {

@@ -15,9 +15,11 @@ LogicalResult SignatureOp::verify() {
   return success();
 }
 
-void VariantOp::build(OpBuilder &builder, OperationState &state, StringRef name, int64_t arenaBytes) {
+void VariantOp::build(OpBuilder &builder, OperationState &state, StringRef name, int64_t arenaBytes,
+                      int64_t slotBytes) {
   state.addAttribute(getSymNameAttrName(state.name), builder.getStringAttr(name));
   state.addAttribute(getArenaBytesAttrName(state.name), builder.getI64IntegerAttr(arenaBytes));
+  state.addAttribute(getSlotBytesAttrName(state.name), builder.getI64IntegerAttr(slotBytes));
   state.addRegion()->emplaceBlock();
 }
 
@@ -25,8 +27,8 @@ LogicalResult VariantOp::verify() {
   if (int64_t(getArenaBytes()) < 0)
     return emitOpError("has an arena of ") << int64_t(getArenaBytes()) << " bytes";
   for (Operation &op : getBody().front())
-    if (!isa<DispatchOp>(op))
-      return emitOpError("holds dispatches only").attachNote(op.getLoc()) << "this is no dispatch";
+    if (!isa<DispatchOp, RebuildOp>(op))
+      return emitOpError("holds dispatches and rebuilds only").attachNote(op.getLoc()) << "this is neither";
   return success();
 }
 
@@ -40,5 +42,24 @@ LogicalResult DispatchOp::verify() {
     if ((argument.getKind() == ArgumentKind::Constant) != bool(argument.getSymbol()))
       return emitOpError("needs a symbol for constants, and for constants only");
   }
+  return success();
+}
+
+LogicalResult MasterOp::verify() {
+  if (getShape().size() != 5)
+    return emitOpError("has a shape of ") << getShape().size() << " numbers, expected outputs, inputs, height, width, groups";
+  if (llvm::any_of(getShape(), [](int64_t size) { return size < 1; }))
+    return emitOpError("has a size below 1");
+  return success();
+}
+
+LogicalResult RebuildOp::verify() {
+  if (getAlpha().size() != 4)
+    return emitOpError("needs 4 band factors, got ") << getAlpha().size(); // numerics N3
+  if (getBits() < 1 || getBits() > 8)
+    return emitOpError("has a width of ") << getBits() << " bits, expected 1 to 8"; // numerics N2
+  uint64_t slot = (*this)->getParentOfType<VariantOp>().getSlotBytes();
+  if (getWeightOffset() >= slot || getInitialOffset() >= slot)
+    return emitOpError("writes past a slot of ") << slot << " bytes";
   return success();
 }

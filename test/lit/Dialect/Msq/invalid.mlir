@@ -17,12 +17,12 @@
 
 // -----
 
-// expected-error@+1 {{narrow needs a signed format of at least 2 bits}}
-#a = #msq.format<unsigned, 4, narrow>
+// expected-error@+1 {{narrow needs a signed or unsigned format of at least 2 bits}}
+#a = #msq.format<odd, 4, narrow>
 
 // -----
 
-// expected-error@+1 {{narrow needs a signed format of at least 2 bits}}
+// expected-error@+1 {{narrow needs a signed or unsigned format of at least 2 bits}}
 #a = #msq.format<signed, 1, narrow>
 
 // -----

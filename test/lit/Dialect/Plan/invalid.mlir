@@ -29,9 +29,9 @@ plan.variant @w8a8 arena -64 {
 
 // -----
 
-// expected-error@+1 {{'plan.variant' op holds dispatches only}}
+// expected-error@+1 {{'plan.variant' op holds dispatches and rebuilds only}}
 plan.variant @w8a8 arena 0 {
-  // expected-note@+1 {{this is no dispatch}}
+  // expected-note@+1 {{this is neither}}
   %c = arith.constant 0 : i32
 }
 

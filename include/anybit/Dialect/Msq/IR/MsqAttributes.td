@@ -22,7 +22,7 @@ def Msq_FormatAttr : AttrDef<Msq_Dialect, "Format"> {
   let summary = "number format of a code: kind, bits, narrow";
   let description = [{
     Rule N2 of the numerics. `signed` decodes to `s*q`, `unsigned` to `s*(q-z)`, `odd` to `s*(2q-(2^b-1))`. `narrow`
-    drops the lowest signed code.
+    drops the lowest code (of a signed format in files; of an unsigned one where a pass has moved signed codes).
 
     Example: `#msq.format<signed, 4>`, `#msq.format<signed, 8, narrow>`.
   }];

@@ -32,19 +32,34 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let assemblyFormat = "$sym_name `=` $value attr-dict";
 }
 
+def Plan_MasterOp : Plan_Op<"master", [Symbol]> {
+  let summary = "float16 weights that candidates are rebuilt from";
+  let description = [{
+    Mirrors `anybit_master`: `values` in the order O, I/group, kh, kw; `layout` and `wavelet` are the numbers of
+    `runtime/include/anybit/weights.h`.
+
+    Example: `plan.master @weights layer "conv1" values @constant_0 shape [16, 16, 3, 3, 1] layout 1 wavelet 0`
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$layer, FlatSymbolRefAttr:$values, DenseI64ArrayAttr:$shape,
+                       I32Attr:$layout, I32Attr:$wavelet);
+  let assemblyFormat = "$sym_name `layer` $layer `values` $values `shape` $shape `layout` $layout `wavelet` $wavelet attr-dict";
+  let hasVerifier = 1;
+}
+
 def Plan_VariantOp : Plan_Op<"variant", [Symbol, NoTerminator, SingleBlock]> {
   let summary = "the network at one candidate";
   let description = [{
-    Mirrors `anybit_variant`: dispatches in order, over an arena of `arena_bytes`.
+    Mirrors `anybit_variant`: dispatches in order, over an arena of `arena_bytes`. With the master store, rebuilds
+    fill a slot of `slot_bytes` with the candidate's weights.
 
     Example: `plan.variant @w4a4 arena 4096 { … }`
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$arena_bytes);
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$arena_bytes, DefaultValuedAttr<I64Attr, "0">:$slot_bytes);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name `arena` $arena_bytes attr-dict-with-keyword $body";
   let hasVerifier = 1;
   let skipDefaultBuilders = 1;
-  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "int64_t":$arenaBytes)>];
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "int64_t":$arenaBytes, "int64_t":$slotBytes)>];
 }
 
 def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">]> {
@@ -58,6 +73,28 @@ def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">]> {
                        TypedArrayAttrBase<Plan_ArgumentAttr, "arguments">:$arguments,
                        DefaultValuedAttr<I64Attr, "0">:$macs);
   let assemblyFormat = "$kernel `layer` $layer `grid` $grid $arguments attr-dict";
+  let hasVerifier = 1;
+}
+
+def Plan_RebuildOp : Plan_Op<"rebuild", [HasParent<"VariantOp">]> {
+  let summary = "one weight tensor of a candidate, from its master";
+  let description = [{
+    Mirrors `anybit_rebuild`: mix the bands of `master` by `alpha`, quantize with `scales`, pack, and write weights and
+    initial accumulators into the slot. `format`, `column_block`, `storage_bits` and `taps_in_run` are those of
+    `runtime/include/anybit/weights.h`.
+
+    Example:
+
+    ```mlir
+    plan.rebuild @weights scales @constant_1 alpha [1.0, 1.0, 1.0, 1.0] {format = 0 : i32, bits = 4 : i32,
+        column_block = 16 : i32, storage_bits = 4 : i32, taps_in_run = 1 : i32, input_zero = 0 : i32,
+        weight_offset = 0 : i64, initial_offset = 1152 : i64}
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$master, FlatSymbolRefAttr:$scales, DenseF32ArrayAttr:$alpha, I32Attr:$format,
+                       I32Attr:$bits, I32Attr:$column_block, I32Attr:$storage_bits, I32Attr:$taps_in_run,
+                       I32Attr:$input_zero, I64Attr:$weight_offset, I64Attr:$initial_offset);
+  let assemblyFormat = "$master `scales` $scales `alpha` $alpha attr-dict";
   let hasVerifier = 1;
 }
 

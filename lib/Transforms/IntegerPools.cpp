@@ -1,0 +1,207 @@
+//===- IntegerPools.cpp - average pools of codes --------------------------===//
+//
+// docs/numerics.md G5 and N6: the exact integer total of every window, one multiplication, clips, quantizers. The total
+// over a whole image is a reduction; that over windows is a depthwise convolution with weights 1.
+//
+//===----------------------------------------------------------------------===//
+
+#include "CodeMatchers.h"
+#include "Constants.h"
+#include "IntegerGroups.h"
+#include "anybit/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace anybit {
+namespace {
+
+class Average {
+public:
+  Average(msq::PoolOp op, const ActivationCodes &input)
+      : op(op), input(input), in(cast<RankedTensorType>(op.getInput().getType())),
+        out(cast<RankedTensorType>(op.getOutput().getType())), tail(matchTail(op.getOutput())) {}
+
+  bool isGlobal() {
+    return in.getShape().drop_front(2) == op.getKernel() && in.getRank() == 4 &&
+           llvm::all_of(op.getPads(), [](int64_t pad) { return pad == 0; });
+  }
+  bool fits();
+  void replace(IRRewriter &rewriter);
+
+private:
+  int64_t spatial() const { return in.getRank() - 2; }
+  Value sumOfImage(OpBuilder &b);
+  Value sumOfWindows(OpBuilder &b);
+  SmallVector<int64_t> counts(int64_t dim);
+  float multiplier(int64_t count) const;
+  Value emitMultipliers(OpBuilder &b);
+  SmallVector<Value> scale(OpBuilder &b, Value totals);
+  bool isScaled() const { return tail && tail->quantizers.size() == 1; }
+
+  msq::PoolOp op;
+  ActivationCodes input;
+  RankedTensorType in, out;
+  std::optional<Tail> tail;
+};
+
+/// Totals stay in int32, and padding has a code.
+bool Average::fits() {
+  int64_t count = 1;
+  for (int64_t size : op.getKernel())
+    count *= size;
+  bool isPadded = llvm::any_of(op.getPads(), [](int64_t pad) { return pad != 0; });
+  bool hasZero = input.zero >= input.low && input.zero <= input.high;
+  int64_t largest = std::max(std::abs(input.low - input.zero), std::abs(input.high - input.zero));
+  return count <= INT32_MAX / std::max<int64_t>(255, largest) && (spatial() == 1 || spatial() == 2) && (hasZero || !isPadded) && out.getNumElements() > 0;
+}
+
+/// Totals [N, C] of codes, int32.
+Value Average::sumOfImage(OpBuilder &b) {
+  Location loc = op.getLoc();
+  int64_t rank = in.getRank();
+  auto type = RankedTensorType::get(in.getShape().take_front(2), b.getI32Type());
+  Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+  Value empty = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
+  Value start = linalg::FillOp::create(b, loc, zero, empty).getResult(0);
+  SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank), b.getMultiDimIdentityMap(rank).getMajorSubMap(2)};
+  SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::reduction);
+  iterators[0] = iterators[1] = utils::IteratorType::parallel;
+  auto body = [](OpBuilder &inner, Location loc, ValueRange arguments) {
+    Value code = arith::ExtUIOp::create(inner, loc, inner.getI32Type(), arguments[0]);
+    Value next = arith::AddIOp::create(inner, loc, arguments[1], code);
+    linalg::YieldOp::create(inner, loc, next);
+  };
+  return linalg::GenericOp::create(b, loc, type, input.codes, start, maps, iterators, body).getResult(0);
+}
+
+/// Totals of code - zero over the windows, as float32.
+Value Average::sumOfWindows(OpBuilder &b) {
+  Location loc = op.getLoc();
+  SmallVector<int64_t> shape{in.getDimSize(1), 1}, pads(op.getPads());
+  llvm::append_range(shape, op.getKernel());
+  // Windows that end before or behind the declared padding.
+  for (int64_t d = 0; d < spatial(); ++d) {
+    int64_t reach = (out.getDimSize(d + 2) - 1) * op.getStrides()[d] + (op.getKernel()[d] - 1) * op.getDilations()[d] + 1;
+    pads[spatial() + d] = std::max<int64_t>(0, reach - pads[d] - in.getDimSize(d + 2));
+  }
+  auto type = RankedTensorType::get(shape, b.getI8Type());
+  Value ones = createConstant(b, loc, type, std::vector<char>(type.getNumElements(), 1));
+  auto format = msq::FormatAttr::get(b.getContext(), msq::FormatKind::Signed, 2, false);
+  auto conv = lowbit::ConvOp::create(b, loc, TypeRange{out}, input.codes, ones, Value(), ValueRange(), op.getStrides(), pads,
+                                     op.getDilations(), in.getDimSize(1), op.getKernel(), input.zero, format, 0);
+  Block &body = conv.getEpilogue().emplaceBlock();
+  Value accumulator = body.addArgument(b.getI32Type(), loc);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&body);
+  Value total = arith::SIToFPOp::create(b, loc, b.getF32Type(), accumulator);
+  lowbit::YieldOp::create(b, loc, total);
+  return conv.getResult(0);
+}
+
+/// How many positions of every window count, along one dimension.
+SmallVector<int64_t> Average::counts(int64_t d) {
+  int64_t before = op.getPads()[d], after = op.getPads()[spatial() + d], size = in.getDimSize(d + 2);
+  int64_t low = op.getCountIncludePad() ? -before : 0, high = size + (op.getCountIncludePad() ? after : 0);
+  SmallVector<int64_t> result;
+  for (int64_t i = 0; i < out.getDimSize(d + 2); ++i) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < op.getKernel()[d]; ++k) {
+      int64_t at = i * op.getStrides()[d] - before + k * op.getDilations()[d];
+      count += at >= low && at < high;
+    }
+    result.push_back(count);
+  }
+  return result;
+}
+
+/// numerics N6, the product and the quotient in double.
+float Average::multiplier(int64_t count) const {
+  double divisor = double(count) * (isScaled() ? double(tail->quantizers[0].scale) : 1.0);
+  return float(double(input.scale) / divisor);
+}
+
+/// One multiplier, or one for every position.
+Value Average::emitMultipliers(OpBuilder &b) {
+  std::vector<float> values{1};
+  SmallVector<int64_t> all{1};
+  for (int64_t d = 0; d < spatial(); ++d) {
+    SmallVector<int64_t> next;
+    for (int64_t outer : all)
+      for (int64_t inner : counts(d))
+        next.push_back(outer * inner);
+    all = next;
+  }
+  if (llvm::all_equal(all))
+    return arith::ConstantOp::create(b, op.getLoc(), b.getF32FloatAttr(multiplier(all[0])));
+  values.clear();
+  for (int64_t count : all)
+    values.push_back(multiplier(count));
+  auto type = RankedTensorType::get(out.getShape().drop_front(2), b.getF32Type());
+  const char *data = reinterpret_cast<const char *>(values.data());
+  return createConstant(b, op.getLoc(), type, std::vector<char>(data, data + values.size() * sizeof(float)));
+}
+
+/// Totals times multipliers, and the tail.
+SmallVector<Value> Average::scale(OpBuilder &b, Value totals) {
+  Location loc = op.getLoc();
+  auto type = cast<RankedTensorType>(totals.getType());
+  AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
+  Value multipliers = emitMultipliers(b);
+  SmallVector<Value> operands{totals}, empties;
+  SmallVector<AffineMap> maps{identity};
+  bool perPosition = isa<RankedTensorType>(multipliers.getType());
+  if (perPosition) {
+    operands.push_back(multipliers);
+    maps.push_back(identity.getMinorSubMap(spatial()));
+  }
+  SmallVector<Type> types;
+  for (size_t i = 0; i < (tail ? tail->quantizers.size() : 1); ++i) {
+    Type element = tail ? Type(b.getI8Type()) : b.getF32Type();
+    empties.push_back(tensor::EmptyOp::create(b, loc, type.getShape(), element));
+    types.push_back(empties.back().getType());
+    maps.push_back(identity);
+  }
+  int64_t count = 1;
+  for (int64_t size : op.getKernel())
+    count *= size;
+  auto body = [&](OpBuilder &inner, Location loc, ValueRange arguments) {
+    Value total = arguments[0];
+    if (total.getType().isInteger(32)) {
+      Value zero = arith::ConstantOp::create(inner, loc, inner.getI32IntegerAttr(count * input.zero));
+      Value exact = arith::SubIOp::create(inner, loc, total, zero);
+      total = arith::SIToFPOp::create(inner, loc, inner.getF32Type(), exact);
+    }
+    Value real = arith::MulFOp::create(inner, loc, total, perPosition ? arguments[1] : multipliers);
+    SmallVector<Value> results{real};
+    if (tail)
+      results = emitTail(inner, loc, real, *tail, isScaled());
+    linalg::YieldOp::create(inner, loc, results);
+  };
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  return SmallVector<Value>(linalg::GenericOp::create(b, loc, types, operands, empties, maps, iterators, body).getResults());
+}
+
+void Average::replace(IRRewriter &rewriter) {
+  rewriter.setInsertionPointAfter(tail ? tail->end.getDefiningOp() : op.getOperation());
+  SmallVector<Value> results = scale(rewriter, isGlobal() ? sumOfImage(rewriter) : sumOfWindows(rewriter));
+  for (Value &result : results)
+    result = emitReshape(rewriter, op.getLoc(), result, out.getShape());
+  if (!tail)
+    return rewriter.replaceOp(op, results[0]);
+  for (auto &[quantizer, index] : tail->replaced)
+    rewriter.replaceOp(quantizer, results[index]);
+}
+
+} // namespace
+
+void integerizeAverage(IRRewriter &rewriter, msq::PoolOp op) {
+  std::optional<ActivationCodes> input =
+      op.getKind() == msq::PoolKind::Average ? matchActivation(op.getInput()) : std::nullopt;
+  if (!input)
+    return;
+  Average average(op, *input);
+  if (average.fits())
+    average.replace(rewriter);
+}
+
+} // namespace anybit
