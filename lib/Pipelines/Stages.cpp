@@ -11,7 +11,7 @@ namespace anybit {
 void buildSpecializeStage(OpPassManager &pm, const SpecializeStageOptions &options) {
   pm.addPass(createSpecialize(SpecializeOptions{llvm::to_vector(options.candidates)}));
   pm.addNestedPass<func::FuncOp>(createFoldConstants(FoldConstantsOptions{options.masters}));
-  pm.addPass(createCSEPass());
+  // No CSE in front of `integerize`: equal nodes of a file have uses of their own (numerics, "Grouping").
 }
 
 void buildIntegerizeStage(OpPassManager &pm) {

@@ -73,7 +73,8 @@ std::optional<WeightCodes> matchWeights(Value real) {
 std::vector<int32_t> WeightCodes::integers() const {
   std::vector<int32_t> result;
   bool isSigned = format.getKind() == msq::FormatKind::Signed;
-  for (char byte : *constantBytes(codes))
+  std::vector<char> bytes = *constantBytes(codes);
+  for (char byte : bytes)
     result.push_back(anybit_decode(uint32_t(format.getKind()), format.getBits(), zero,
                                    isSigned ? int32_t(int8_t(byte)) : int32_t(uint8_t(byte))));
   return result;

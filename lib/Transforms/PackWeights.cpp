@@ -70,6 +70,9 @@ anybit_packing Packer::choosePacking() {
   bool hasZero = format.getKind() == msq::FormatKind::Signed ||
                  (format.getKind() == msq::FormatKind::Unsigned && int32_t(op.getWeightZero()) >= 0 &&
                   int32_t(op.getWeightZero()) <= format.highestCode());
+  // The columns of a step fill whole words (weights.h).
+  if (packing.storage_bits == 1 && packing.column_block % 8 != 0)
+    packing.storage_bits = 2;
   if (padded && !hasZero)
     packing.storage_bits = 8;
   packing.planes = packing.storage_bits == 8

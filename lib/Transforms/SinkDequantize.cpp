@@ -34,6 +34,22 @@ Value dequantizeLike(PatternRewriter &rewriter, msq::DequantizeOp model, Value c
                                    model.getFormat(), 0);
 }
 
+/// `op`, which moves elements, on the mapped codes of its operands. The result is mapped.
+Value moveOntoCodes(PatternRewriter &rewriter, Operation *op, IRMapping &map) {
+  Location loc = op->getLoc();
+  if (auto transpose = dyn_cast<linalg::TransposeOp>(op)) {
+    Value empty = tensor::EmptyOp::create(rewriter, loc, codesLike(transpose.getInit()).getShape(), rewriter.getI8Type());
+    Value moved = linalg::TransposeOp::create(rewriter, loc, map.lookup(transpose.getInput()), empty,
+                                              transpose.getPermutation())
+                      ->getResult(0);
+    map.map(op->getResult(0), moved);
+    return moved;
+  }
+  Operation *moved = rewriter.clone(*op, map);
+  moved->getResult(0).setType(codesLike(op->getResult(0)));
+  return moved->getResult(0);
+}
+
 bool keepsIntegers(Operation *op) {
   if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp, linalg::TransposeOp>(op))
     return true;
@@ -78,13 +94,9 @@ struct SinkConstant : OpRewritePattern<msq::DequantizeOp> {
     rewriter.setInsertionPoint(user);
     IRMapping map;
     map.map(op.getOutput(), op.getCodes());
-    if (auto transpose = dyn_cast<linalg::TransposeOp>(user))
-      map.map(transpose.getInit(), tensor::EmptyOp::create(rewriter, user->getLoc(), codesLike(transpose.getInit()).getShape(),
-                                                           rewriter.getI8Type()));
-    Operation *moved = rewriter.clone(*user, map);
-    moved->getResult(0).setType(codesLike(user->getResult(0)));
-    rewriter.replaceOpWithNewOp<msq::DequantizeOp>(user, user->getResult(0).getType(), moved->getResult(0), op.getScale(),
-                                                   op.getZero(), Value(), op.getFormat(), *axis);
+    Value moved = moveOntoCodes(rewriter, user, map);
+    rewriter.replaceOpWithNewOp<msq::DequantizeOp>(user, user->getResult(0).getType(), moved, op.getScale(), op.getZero(),
+                                                   Value(), op.getFormat(), *axis);
     return success();
   }
 };
@@ -135,12 +147,8 @@ struct SinkThroughMovement : RewritePattern {
       return rewriter.notifyMatchFailure(op, "codes are not ordered as bytes");
     IRMapping map;
     map.map(op->getOperand(0), dequantize.getCodes());
-    if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
-      map.map(transpose.getInit(), tensor::EmptyOp::create(rewriter, op->getLoc(), codesLike(transpose.getInit()).getShape(),
-                                                           rewriter.getI8Type()));
-    Operation *moved = rewriter.clone(*op, map);
-    moved->getResult(0).setType(codesLike(op->getResult(0)));
-    rewriter.replaceOp(op, dequantizeLike(rewriter, dequantize, moved->getResult(0), op->getResult(0).getType()));
+    Value moved = moveOntoCodes(rewriter, op, map);
+    rewriter.replaceOp(op, dequantizeLike(rewriter, dequantize, moved, op->getResult(0).getType()));
     return success();
   }
 };
@@ -280,11 +288,7 @@ private:
                                                      pad.getMixedLowPad(), pad.getMixedHighPad(), code));
       return;
     }
-    if (auto transpose = dyn_cast<linalg::TransposeOp>(op))
-      map.map(transpose.getInit(), tensor::EmptyOp::create(rewriter, loc, codesLike(transpose.getInit()).getShape(),
-                                                           rewriter.getI8Type()));
-    Operation *moved = rewriter.clone(*op, map);
-    moved->getResult(0).setType(codesLike(op->getResult(0)));
+    moveOntoCodes(rewriter, op, map);
   }
 };
 

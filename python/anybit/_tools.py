@@ -119,7 +119,8 @@ def quantize(model: Path, output: Path, calibration: Calibration, candidates: Se
     if not names and candidate_file is None:
         raise InvalidInput("candidates is empty, give for example ['w8a8', 'w4a4']")
     if not 0 <= first_last_bits <= 8 or samples < 0:
-        raise InvalidInput(f"first_last_bits is {first_last_bits} and samples {samples}, expected 0 to 8 and at least 0")
+        raise InvalidInput(f"first_last_bits is {first_last_bits} and samples {samples}, "
+                           f"expected 0 to 8 and at least 0")
     with tempfile.TemporaryDirectory(prefix="anybit-") as folder:
         report = os.path.join(folder, "report.json")
         _finish(*_anybit.quantize_model(

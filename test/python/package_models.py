@@ -53,6 +53,6 @@ def write_unsupported(path):
     """Two nodes that no version of ONNX has."""
     value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [4])
     nodes = [helper.make_node("Frobnicate", ["x"], ["h"], name="first_odd"),
-             helper.make_node("Defenestrate", ["h"], ["y"], name="second_odd")]
-    graph = helper.make_graph(nodes, "odd", [value("x")], [value("y")])
+             helper.make_node("Defenestrate", ["x"], ["y"], name="second_odd")]
+    graph = helper.make_graph(nodes, "odd", [value("x")], [value("h"), value("y")])
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)

@@ -57,7 +57,7 @@ def test_stop_after_and_text(small, tmp_path):
     ({"stop_after": "lunch"}, "stop_after is 'lunch', expected one of import, specialize"),
     ({"optimization": 4}, "optimization is 4, expected 0 to 3"),
     ({"dims": {"n": 0}}, "the size of 'n' is 0, expected at least 1"),
-    ({"candidates": ["w3a3"]}, "w3a3"),
+    ({"candidates": ["w3a3"]}, "f32"),
 ])
 def test_wrong_option(small, tmp_path, options, words):
     output = tmp_path / "kept.so"
@@ -75,7 +75,7 @@ def test_a_text_is_no_list_of_names(small, tmp_path):
 
 def test_invalid_model(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"\xff" * 64)
-    with pytest.raises(anybit.InvalidInput, match="bad.onnx"):
+    with pytest.raises(anybit.InvalidInput, match="not an ONNX file"):
         anybit.compile(tmp_path / "bad.onnx", tmp_path / "o.so")
     with pytest.raises(anybit.InvalidInput, match="absent.onnx"):
         anybit.compile(tmp_path / "absent.onnx", tmp_path / "o.so")
@@ -111,9 +111,12 @@ def test_quantize(small, tmp_path, kind):
 
 
 def test_quantize_warns(small, tmp_path):
-    x = np.random.default_rng(0).normal(size=(40, 3, 6, 6)).astype(np.float32)
-    with pytest.warns(UserWarning, match="candidate 'w1a1' agrees with the float model on"):
-        anybit.quantize(small, tmp_path / "q.onnx", x, ["w1a1"], threshold=1.0, first_last_bits=0)
+    x = np.random.default_rng(0).normal(size=(8, 3, 6, 6)).astype(np.float32)
+    (tmp_path / "mine.json").write_text(json.dumps({"mine": {"*": {"weights": 4, "activations": 8},
+                                                                  "absent": {"weights": 2, "activations": 2}}}))
+    with pytest.warns(UserWarning, match="^candidate 'mine': pattern 'absent' names no layer$") as caught:
+        anybit.quantize(small, tmp_path / "q.onnx", x, candidate_file=tmp_path / "mine.json")
+    assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         anybit.quantize(small, tmp_path / "q.onnx", x, ["w8a8"], threshold=0.0)

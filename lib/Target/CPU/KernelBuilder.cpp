@@ -98,6 +98,9 @@ void KernelBuilder::storeLanes(Value value, Value to, int64_t valid) {
   auto type = cast<VectorType>(value.getType());
   if (valid >= type.getNumElements())
     return store(value, to);
+  // LLVM 22 writes a dword where a masked store of one truncated lane is a byte.
+  if (valid == 1)
+    return store(vector::ExtractOp::create(b, loc, value, int64_t(0)), to);
   LLVM::MaskedStoreOp::create(b, loc, value, to, lanesMask(type, valid), elementAlignment(type));
 }
 

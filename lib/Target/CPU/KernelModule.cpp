@@ -90,6 +90,7 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned level
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = level > 1;
   tuning.SLPVectorization = false; // kernels come with their vectors
+  tuning.LoopUnrolling = false;    // and with their register tiles: unrolled, a tile spills
   llvm::PassBuilder builder(&machine, tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;

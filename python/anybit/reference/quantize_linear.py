@@ -102,6 +102,8 @@ def qonnx_quantizer(node: Node, operands: list) -> Quantizer:
     bits = int(np.asarray(width).reshape(-1)[0])
     signed, narrow = bool(node.attributes.get("signed", 1)), bool(node.attributes.get("narrow", 0))
     rounding = node.attributes.get("rounding_mode", "ROUND").upper()
+    if signed and bits == 1 and not np.any(np.asarray(zero)):
+        return Quantizer("odd", 1, scale)  # QONNX's BinaryQuant: -1 and +1
     if not signed:
         if narrow:
             raise UnsupportedModel(f"{node.label}: unsigned and narrow")

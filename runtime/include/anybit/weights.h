@@ -70,7 +70,7 @@ uint16_t anybit_float_to_half(float value); /* half to even; overflow gives infi
    out of range) need runs of a multiple of 4 values there (padded columns, which nobody reads, then hold index 0);
    storage_bits 8 has no such limit. */
 typedef struct anybit_packing {
-  uint32_t column_block; /* columns per block, a multiple of 8 */
+  uint32_t column_block; /* columns per block, a multiple of 4 */
   uint32_t storage_bits; /* 8, 4, 2 or 1; at least the bits of the format */
   uint32_t taps_in_run;  /* 1 or kernel_width */
   uint32_t planes;       /* anybit_weight_planes(...) if storage_bits is 8, else 1 */

@@ -8,9 +8,9 @@
 // CPU: unknown target cpu 'pdp11', use native, x86-64, x86-64-v3, x86-64-v4 or a cpu name of llvm such as znver4 or haswell
 // FEATURE: unknown target feature '+warp', write +name or -name with a feature of llvm
 
-// Weights are packed now or never.
+// Codes are packed now or never.
 func.func @weights_of_a_caller(%x: tensor<1x4x8xi8>, %w: tensor<4x4x1xi8>, %r: tensor<1x4x8xi8>) -> tensor<1x4x8xi8> {
-  // expected-error@+1 {{unsupported: weights of a convolution that are computed from an input; use constant weights}}
+  // expected-error@+1 {{'lowbit.conv' op has codes as weights that are not constant}}
   %y = lowbit.conv %x, %w params(%r) attributes {strides = array<i64: 1>, pads = array<i64: 0, 0>,
       dilations = array<i64: 1>, groups = 1 : i64, kernel = array<i64: 1>, input_zero = 0 : i32,
       weight_format = #msq.format<signed, 4>, weight_zero = 0 : i32} {

@@ -218,9 +218,10 @@ func.func @signed_output(%x: tensor<1x4xf32>) -> tensor<1x4xi8> {
   return %q : tensor<1x4xi8>
 }
 
-// `narrow` has a code less than its unsigned image would have.
+// `narrow` goes along: its lowest code stays unused.
 // CHECK-LABEL: func.func @signed_narrow
-// CHECK:         msq.quantize {{.+}} {format = #msq.format<signed, 4, narrow>}
+// CHECK:         %[[MOVED:.+]] = arith.constant dense<8> : tensor<i32>
+// CHECK:         msq.quantize %{{.+}}, %{{.+}}, %[[MOVED]] {format = #msq.format<unsigned, 4, narrow>}
 func.func @signed_narrow(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
   %scale = arith.constant dense<0.5> : tensor<f32>
   %zero = arith.constant dense<0> : tensor<i32>

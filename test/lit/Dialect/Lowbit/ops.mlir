@@ -35,8 +35,8 @@ func.func @requantization(%x: tensor<1x16x8x8xi8>, %w: tensor<16x16x3x3xi8>, %m:
 // After packing the weights are bytes with a layout, accumulators start at `initial`, and per-channel parameters are
 // padded past the last channel.
 // CHECK-LABEL: func.func @packed
-// CHECK-SAME:    %[[W:.+]]: tensor<2304xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 3, planes = 1>>
-// CHECK-SAME:    %[[INITIAL:.+]]: tensor<16xi32>
+// CHECK-SAME:    %[[W:[^ ]+]]: tensor<2304xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 3, planes = 1>>
+// CHECK-SAME:    %[[INITIAL:[^ ]+]]: tensor<16xi32>
 // CHECK:         lowbit.conv %{{.+}}, %[[W]] initial(%[[INITIAL]] : tensor<16xi32>) params(%{{.+}}, %{{.+}})
 // CHECK:         : tensor<1x3x8x8xi8>, tensor<2304xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 3, planes = 1>>, (tensor<128xf32>, tensor<128xf32>) -> tensor<1x10x8x8xi8>
 func.func @packed(%x: tensor<1x3x8x8xi8>,

@@ -1,10 +1,12 @@
 // RUN: anybit-opt %s --split-input-file --anybit-stage-schedule=target=x86-64 --anybit-stage-kernels=target=x86-64 | FileCheck %s
 
 // Padding at the end only, and only as far as windows reach: a stride of 2 over 4 positions with kernel 3 needs one of
-// the two pads at the end, so the input starts its buffer.
+// the two pads at the end, so that the input starts its buffer and the convolution
+// begins at its first element.
 // CHECK:       plan.variant @one_dimension
-// CHECK-NEXT:    plan.dispatch @copy_0 layer "" grid 4 [#plan.argument<input>, #plan.argument<arena>]
-// CHECK-NEXT:    plan.dispatch @halo_1 layer "" grid 1 [#plan.argument<arena>]
+// CHECK-NEXT:    plan.dispatch @copy_0 layer "" grid 4 [#plan.argument<input>, #plan.argument<arena, offset = [[AT:[0-9]+]]>]
+// CHECK-NEXT:    plan.dispatch @halo_1 layer "" grid 1 [#plan.argument<arena, offset = [[AT]]>]
+// CHECK-NEXT:    plan.dispatch @conv_dot4_2 layer "" grid {{[0-9]+}} [#plan.argument<arena, offset = [[AT]]>,
 // CHECK:       func.func @halo_1
 // CHECK:         arith.constant 16 : i64
 // CHECK:         llvm.store

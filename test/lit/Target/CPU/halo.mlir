@@ -3,7 +3,7 @@
 // Padding lies around the input: one pixel on every side of 2x2x4 codes gives rows of 4 * 4 = 16 bytes. The copy starts
 // at byte 16 + 4 of the buffer, the convolution one row and one pixel before it, at its first window.
 // CHECK:       plan.variant @w4a4
-// CHECK-NEXT:    plan.dispatch @[[COPY:copy_[0-9]+]] layer "" grid 4 [#plan.argument<input>, #plan.argument<arena, offset = 20>]
+// CHECK-NEXT:    plan.dispatch @[[COPY:copy_[0-9]+]] layer "" grid 2 [#plan.argument<input>, #plan.argument<arena, offset = 20>]
 // CHECK-NEXT:    plan.dispatch @[[HALO:halo_[0-9]+]] layer "" grid 1 [#plan.argument<arena, offset = 20>]
 // CHECK-NEXT:    plan.dispatch @conv_dot4_{{[0-9]+}} layer "" grid {{[0-9]+}} [#plan.argument<arena>, #plan.argument<constant
 

@@ -23,7 +23,7 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
     Example (a requantization without residual, rule N5):
 
     ```mlir
-    %y = lowbit.conv %x, %w params(%m, %h) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+    %y = lowbit.conv %x, %w params(%m, %h) attributes {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
         dilations = array<i64: 1, 1>, groups = 1 : i64, kernel = array<i64: 3, 3>, input_zero = 0 : i32,
         weight_format = #msq.format<signed, 4>, weight_zero = 0 : i32} {
     ^bb0(%acc: i32, %m0: f32, %h0: f32):
@@ -44,7 +44,7 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     $input `,` $weights (`initial` `(` $initial^ `:` type($initial) `)`)? `params` `(` $parameters `)` attr-dict-with-keyword $epilogue
-    `:` type($input) `,` type($weights) `,` `(` type($parameters) `)` `->` type($outputs)
+    `:` type($input) `,` type($weights) (`,` `(` type($parameters)^ `)`)? `->` type($outputs)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
