@@ -19,12 +19,11 @@ static Value emitSigmoid(ImplicitLocOpBuilder &b, Value x) {
   return arith::DivFOp::create(b, one, arith::AddFOp::create(b, one, power));
 }
 
-/// max(0, min(1, alpha·x + beta))
-static Value emitHardSigmoid(ImplicitLocOpBuilder &b, Value x, float alpha, float beta) {
-  Value scaled = arith::MulFOp::create(b, x, scalarLike(b, x, alpha));
-  Value line = arith::AddFOp::create(b, scaled, scalarLike(b, x, beta));
-  Value above = arith::MaximumFOp::create(b, line, scalarLike(b, x, 0));
-  return arith::MinimumFOp::create(b, above, scalarLike(b, x, 1));
+/// max(0, min(1, scaled + beta))
+static Value emitHardLine(ImplicitLocOpBuilder &b, Value scaled, float beta) {
+  Value line = arith::AddFOp::create(b, scaled, scalarLike(b, scaled, beta));
+  Value above = arith::MaximumFOp::create(b, line, scalarLike(b, scaled, 0));
+  return arith::MinimumFOp::create(b, above, scalarLike(b, scaled, 1));
 }
 
 /// x where it is at least 0, else `other`.
@@ -53,12 +52,15 @@ static LogicalResult importSigmoid(NodeContext &ctx) {
 static LogicalResult importHardSigmoid(NodeContext &ctx) {
   float alpha = ctx.floatAttr("alpha", 0.2f), beta = ctx.floatAttr("beta", 0.5f);
   return emitElementwise(ctx, {0}, ElementType::Float,
-                         [&](ImplicitLocOpBuilder &b, ValueRange x) { return emitHardSigmoid(b, x[0], alpha, beta); });
+                         [&](ImplicitLocOpBuilder &b, ValueRange x) {
+                           return emitHardLine(b, arith::MulFOp::create(b, x[0], scalarLike(b, x[0], alpha)), beta);
+                         });
 }
 
 static LogicalResult importHardSwish(NodeContext &ctx) {
   return emitElementwise(ctx, {0}, ElementType::Float, [](ImplicitLocOpBuilder &b, ValueRange x) -> Value {
-    return arith::MulFOp::create(b, x[0], emitHardSigmoid(b, x[0], 1.0f / 6, 0.5f));
+    Value sixth = arith::DivFOp::create(b, x[0], scalarLike(b, x[0], 6)); // numerics N5: x/6, not x times a rounded 1/6
+    return arith::MulFOp::create(b, x[0], emitHardLine(b, sixth, 0.5f));
   });
 }
 
