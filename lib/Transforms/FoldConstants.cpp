@@ -377,8 +377,12 @@ LogicalResult Evaluator::run() {
     if (!bytes)
       continue;
     known[op.getResult(0)] = bytes;
-    if (auto quantize = dyn_cast<msq::QuantizeOp>(op); masters && quantize)
+    auto quantize = dyn_cast<msq::QuantizeOp>(op);
+    if (quantize && masters)
       failedOnce |= failed(rememberMaster(quantize));
+    // Reals of whole weights are the largest buffers: those that are constants can be read again.
+    if (quantize && quantize.getInput().getDefiningOp<arith::ConstantOp>())
+      known.erase(quantize.getInput());
   }
   materialize();
   return failure(failedOnce);

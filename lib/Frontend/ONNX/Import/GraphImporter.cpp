@@ -112,31 +112,45 @@ LogicalResult GraphImporter::runHandlers(NodeContext &context, const OpEntry &op
   return op.emitter(context);
 }
 
+/// The operator of a node, or null after a report.
+static const OpEntry *findOperator(NodeContext &context) {
+  const Node &node = context.node;
+  const OpEntry *op = OpTable::get().find(node.domain, node.op);
+  if (op && node.opset >= op->versions.front())
+    return op;
+  if (op)
+    (void)context.unsupported("only version " + Twine(op->versions.front()) +
+                              " and later are implemented; convert the model to a newer opset");
+  else
+    (void)context.unsupported("the operator is not implemented; `anybit supported-ops` lists those that are");
+  return nullptr;
+}
+
+static bool checkInputCount(NodeContext &context, const OpEntry &op) {
+  const Node &node = context.node;
+  size_t required = 0;
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    required = node.inputs[i].empty() ? required : i + 1;
+  if (required >= op.minInputs && node.inputs.size() <= op.maxInputs)
+    return true;
+  (void)context.invalid("it has " + Twine(node.inputs.size()) + " inputs, expected " + Twine(op.minInputs) +
+                        (op.maxInputs >= anyNumber      ? Twine(" or more")
+                         : op.maxInputs != op.minInputs ? " to " + Twine(op.maxInputs)
+                                                        : Twine()));
+  return false;
+}
+
 void GraphImporter::importNode(const Node &node) {
   ImplicitLocOpBuilder b(locationOf(node.name), builder);
   NodeContext context(*this, node, b);
   auto isPoisoned = [&](const std::string &name) {
     return !name.empty() && entries.lookup(name).state == Entry::State::Poisoned;
   };
-  if (llvm::any_of(node.inputs, isPoisoned))
+  // Before the inputs are looked at: an operator that is not known is so whatever feeds it.
+  const OpEntry *op = findOperator(context);
+  if (!op || llvm::any_of(node.inputs, isPoisoned) || !checkInputCount(context, *op))
     return poison(node);
-  const OpEntry *op = OpTable::get().find(node.domain, node.op);
-  LogicalResult done = success();
-  size_t required = 0;
-  for (size_t i = 0; i < node.inputs.size(); ++i)
-    required = node.inputs[i].empty() ? required : i + 1;
-  if (!op)
-    done = context.unsupported("the operator is not implemented; `anybit supported-ops` lists those that are");
-  else if (node.opset < op->versions.front())
-    done = context.unsupported("only version " + Twine(op->versions.front()) + " and later are implemented");
-  else if (required < op->minInputs || node.inputs.size() > op->maxInputs)
-    done = context.invalid("it has " + Twine(node.inputs.size()) + " inputs, expected " + Twine(op->minInputs) +
-                           (op->maxInputs >= anyNumber       ? Twine(" or more")
-                            : op->maxInputs != op->minInputs ? " to " + Twine(op->maxInputs)
-                                                             : Twine()));
-  else
-    done = runHandlers(context, *op);
-  if (failed(done) || context.failed())
+  if (failed(runHandlers(context, *op)) || context.failed())
     poison(node);
 }
 

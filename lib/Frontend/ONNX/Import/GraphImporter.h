@@ -8,7 +8,8 @@
 namespace anybit::onnx {
 
 /// Imports nodes in order at the insertion point of `builder`. Problems are collected; what a failed node would have
-/// made is poisoned, so that nothing is reported twice.
+/// made is poisoned, so that nothing is reported twice: a node that reads it is reported only if its operator is not
+/// implemented.
 class GraphImporter {
 public:
   GraphImporter(mlir::OpBuilder &builder, const Model &model, std::vector<Problem> &problems)
