@@ -53,7 +53,7 @@ struct Specialize : impl::SpecializeBase<Specialize> {
     for (const std::string &name : wanted.empty() ? known : wanted) {
       auto found = llvm::find(known, name);
       if (found == known.end()) {
-        module.emitError("has no candidate ") << name << ", it has " << llvm::join(known, ", ");
+        module.emitError("the model has no candidate ") << name << ", it has " << llvm::join(known, ", ");
         return signalPassFailure();
       }
       if (failed(specialize(main, *argument, found - known.begin(), name)))
@@ -67,10 +67,11 @@ struct Specialize : impl::SpecializeBase<Specialize> {
     StringRef name = quantized ? "default" : "f32";
     main.setName(name);
     main->setAttr("anybit.candidate", StringAttr::get(&getContext(), name));
-    if (!candidates.empty() && !llvm::all_of(candidates, [&](const std::string &wanted) { return wanted == name; })) {
-      main.emitError("has the one candidate ") << name;
-      signalPassFailure();
-    }
+    for (const std::string &wanted : candidates)
+      if (wanted != name) {
+        main.emitError("the model has no candidate ") << wanted << ", it has " << name;
+        return signalPassFailure();
+      }
   }
 };
 

@@ -10,7 +10,7 @@
 // CHECK-NOT:   func.func
 
 // A name that the file does not have is an error that lists those it has.
-// UNKNOWN: error: has no candidate w3a3, it has w8a8, w4a4, w2a2
+// UNKNOWN: error: the model has no candidate w3a3, it has w8a8, w4a4, w2a2
 module attributes {anybit.candidates = ["w8a8", "w4a4", "w2a2"]} {
   func.func @main(%candidate: tensor<i64> {anybit.candidate}) -> tensor<i64> {
     return %candidate : tensor<i64>

@@ -161,28 +161,31 @@ static LogicalResult importSplit(NodeContext &ctx) {
 // Concat
 //===----------------------------------------------------------------------===//
 
-static LogicalResult checkConcat(NodeContext &ctx, int64_t axis) {
+/// The shape of the result, or nothing after a report.
+static std::optional<Dims> concatDims(NodeContext &ctx, int64_t axis) {
   Dims sum(ctx.dims(0).begin(), ctx.dims(0).end());
   for (unsigned i = 1; i < ctx.inputs(); ++i) {
     if (ctx.type(i) != ctx.type(0))
-      return ctx.invalid("its inputs are " + elementName(ctx.type(0)) + " and " + elementName(ctx.type(i)));
+      (void)ctx.invalid("its inputs are " + elementName(ctx.type(0)) + " and " + elementName(ctx.type(i)));
     bool fits = ctx.rank(i) == ctx.rank(0);
     for (int64_t d = 0; fits && d < ctx.rank(0); ++d)
       fits = d == axis || ctx.dims(i)[d] == ctx.dims(0)[d];
     if (!fits)
-      return ctx.invalid("the shapes " + formatDims(ctx.dims(0)) + " and " + formatDims(ctx.dims(i)) +
-                         " do not fit along axis " + Twine(axis));
+      (void)ctx.invalid("the shapes " + formatDims(ctx.dims(0)) + " and " + formatDims(ctx.dims(i)) +
+                        " do not fit along axis " + Twine(axis));
+    if (ctx.failed())
+      return std::nullopt;
     sum[axis] += ctx.dims(i)[axis];
   }
   ctx.checkedCount(sum);
-  return success(!ctx.failed());
+  return ctx.failed() ? std::nullopt : std::optional(sum);
 }
 
 static LogicalResult importConcat(NodeContext &ctx) {
   if (!ctx.hasAttribute("axis"))
     return ctx.invalid("it has no axis");
   int64_t axis = ctx.axis(ctx.intAttr("axis", 0), ctx.rank(0));
-  if (ctx.failed() || failed(checkConcat(ctx, axis)))
+  if (ctx.failed() || !concatDims(ctx, axis))
     return failure();
   SmallVector<Value> values;
   for (unsigned i = 0; i < ctx.inputs(); ++i)
@@ -194,7 +197,10 @@ static LogicalResult importConcat(NodeContext &ctx) {
 
 static LogicalResult foldConcat(NodeContext &ctx) {
   int64_t axis = ctx.axis(ctx.intAttr("axis", 0), ctx.rank(0));
-  if (ctx.failed() || failed(checkConcat(ctx, axis)))
+  if (ctx.failed())
+    return failure();
+  std::optional<Dims> sum = concatDims(ctx, axis);
+  if (!sum || !ctx.mayFold(*sum, ctx.type(0)))
     return failure();
   SmallVector<Tensor> tensors;
   for (unsigned i = 0; i < ctx.inputs(); ++i)

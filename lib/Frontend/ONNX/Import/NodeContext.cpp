@@ -197,7 +197,7 @@ bool NodeContext::mayFold(ArrayRef<int64_t> dims, ElementType type) {
   std::optional<int64_t> count = countOf(dims);
   if (count && *count * int64_t(elementBytes(type)) <= maxConstantBytes)
     return true;
-  (void)invalid("a constant of shape " + formatDims(dims) + " is larger than 2^31 bytes");
+  (void)invalid("a constant of shape " + formatDims(dims) + " is larger than " + Twine(maxConstantBytes) + " bytes");
   return false;
 }
 
