@@ -44,8 +44,10 @@ template <typename T> static std::optional<std::vector<T>> rangeOf(T start, T li
   double count = delta == T(0) ? -1 : std::ceil((double(limit) - double(start)) / double(delta));
   if (delta == T(0) || !(count <= double(maxConstantBytes / int64_t(sizeof(T)))))
     return std::nullopt;
-  for (int64_t i = 0; i < int64_t(count); ++i)
-    values.push_back(start + T(i) * delta);
+  // The product may leave the range of T where the sum does not: integers are computed modulo 2^64.
+  using Wide = std::conditional_t<isReal<T>, T, uint64_t>;
+  for (int64_t i = 0; i < int64_t(std::max(count, 0.0)); ++i)
+    values.push_back(T(Wide(start) + Wide(i) * Wide(delta)));
   return values;
 }
 
