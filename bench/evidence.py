@@ -24,7 +24,7 @@ from typing import Any, Callable, Iterator
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "python"), str(ROOT / "build" / "python")]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "build" / "python"), str(ROOT / "python")]
 
 import datasets  # noqa: E402
 import detection  # noqa: E402
