@@ -1,5 +1,6 @@
 /* The packed layout of weights.h. */
 #include "anybit/weights.h"
+#include "pack_planes.h"
 
 #include <string.h>
 
@@ -32,6 +33,8 @@ uint32_t anybit_weight_planes(uint32_t format, uint32_t bits, int32_t zero) {
 }
 
 int64_t anybit_packed_bytes(const anybit_weight_shape *shape, const anybit_packing *packing) {
+  if (packing->order == ANYBIT_ORDER_PLANES)
+    return shape->groups * column_blocks(shape, packing) * anybit_plane_block_bytes(shape, packing);
   return shape->groups * column_blocks(shape, packing) * run_count(shape, packing) * packing->planes *
          steps_per_run(shape, packing) * bytes_per_step(packing);
 }
@@ -159,16 +162,20 @@ void anybit_pack(const anybit_weight_shape *shape, const anybit_packing *packing
   stored_value value = stored_value_of(packing, format, bits, weight_zero);
   int64_t factor = format == ANYBIT_ODD ? 2 : 1, offset = anybit_decode(format, bits, weight_zero, 0);
   int64_t bytes = anybit_packed_bytes(shape, packing), block_bytes = bytes / (shape->groups * blocks);
+  int in_planes = packing->order == ANYBIT_ORDER_PLANES;
+  int64_t highest = in_planes && format == ANYBIT_ODD ? (1 << packing->input_bits) - 1 : 0;
   memset(packed, 0, (size_t)bytes);
   for (int64_t i = 0; i < shape->groups * blocks; ++i) {
     int64_t first = i % blocks * block, columns = outputs - first < block ? outputs - first : block;
     const int16_t *from = codes + (i / blocks * outputs + first) * reduction;
-    pack_block(shape, packing, value, from, columns, packed + i * block_bytes);
+    if (in_planes)
+      anybit_pack_plane_block(shape, packing, from, columns, (uint32_t *)(void *)(packed + i * block_bytes));
+    else
+      pack_block(shape, packing, value, from, columns, packed + i * block_bytes);
     for (int64_t column = 0; column < block; ++column) {
-      int64_t sum = 0;
-      if (column < columns)
-        sum = factor * sum_of_codes(from + column * reduction, reduction) + offset * reduction;
-      initial[i * block + column] = (int32_t)(-(int64_t)input_zero * sum);
+      int64_t sum = column < columns ? sum_of_codes(from + column * reduction, reduction) : 0;
+      int64_t weights = column < columns ? factor * sum + offset * reduction : 0;
+      initial[i * block + column] = (int32_t)(highest * sum - (int64_t)input_zero * weights);
     }
   }
 }

@@ -1,6 +1,5 @@
 #include "rebuild.h"
 
-#include "anybit/weights.h"
 #include "half.h"
 
 /* Floats mixed at a time where rows are short: the three buffers of a chunk stay in the first-level cache. */
@@ -15,6 +14,14 @@ typedef struct rebuild_plan {
   int64_t mixed_at_once; /* outputs, even unless all */
   int whole_plane;
 } rebuild_plan;
+
+anybit_packing anybit_rebuild_packing(const anybit_rebuild *rebuild) {
+  int has_planes = rebuild->order == ANYBIT_ORDER_STEPS && rebuild->storage_bits == 8;
+  uint32_t planes = has_planes ? anybit_weight_planes(rebuild->format, rebuild->bits, 0) : 1;
+  anybit_packing packing = {rebuild->column_block, rebuild->storage_bits, rebuild->taps_in_run,
+                            planes,                rebuild->order,        rebuild->input_bits};
+  return packing;
+}
 
 static rebuild_plan plan_of(const anybit_master *master, const anybit_rebuild *rebuild) {
   rebuild_plan plan = {master, rebuild, 0, 0, 0, 0, 0};
@@ -88,8 +95,7 @@ static void pack_columns(const rebuild_plan *plan, int64_t group, int64_t block,
   const anybit_master *m = plan->master;
   const anybit_rebuild *r = plan->rebuild;
   anybit_weight_shape shape = {columns, m->inputs, m->kernel_height, m->kernel_width, 1};
-  uint32_t planes = r->storage_bits == 8 ? anybit_weight_planes(r->format, r->bits, 0) : 1;
-  anybit_packing packing = {r->column_block, r->storage_bits, r->taps_in_run, planes};
+  anybit_packing packing = anybit_rebuild_packing(r);
   int64_t index = group * plan->blocks + block;
   uint8_t *weights = slot + r->weight_offset + index * anybit_packed_bytes(&shape, &packing);
   int32_t *initial = (int32_t *)(void *)(slot + r->initial_offset) + index * r->column_block;

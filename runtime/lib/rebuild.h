@@ -4,6 +4,10 @@
 #define ANYBIT_LIB_REBUILD_H
 
 #include "anybit/abi.h"
+#include "anybit/weights.h"
+
+/* How a rebuild packs. */
+anybit_packing anybit_rebuild_packing(const anybit_rebuild *rebuild);
 
 /* Units of a candidate. */
 int64_t anybit_rebuild_units(const anybit_module_descriptor *module, uint32_t candidate);

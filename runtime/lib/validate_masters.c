@@ -55,6 +55,10 @@ static int is_packing(const anybit_master *master, const anybit_rebuild *rebuild
   uint32_t storage = rebuild->storage_bits;
   if (rebuild->column_block == 0 || rebuild->column_block % 8 || rebuild->column_block > 4096)
     return 0;
+  if (rebuild->order == ANYBIT_ORDER_PLANES)
+    return storage == rebuild->bits && rebuild->taps_in_run == 1 && rebuild->input_bits - 1 < 8;
+  if (rebuild->order != ANYBIT_ORDER_STEPS)
+    return 0;
   if ((storage != 8 && storage != 4 && storage != 2 && storage != 1) || storage < rebuild->bits)
     return 0;
   if (rebuild->taps_in_run != 1 && rebuild->taps_in_run != master->kernel_width)
@@ -78,14 +82,13 @@ static anybit_status check_rebuild(const anybit_module_descriptor *module, const
   if (!is_packing(master, rebuild))
     return anybit_fail(
         ANYBIT_INVALID_ARTIFACT,
-        "'%s': rebuild of '%s': column block %u, %u storage bits, %u taps in a run do not fit %u bits and "
-        "a kernel %" PRId64 " wide",
-        origin, master->layer, rebuild->column_block, rebuild->storage_bits, rebuild->taps_in_run, rebuild->bits,
-        master->kernel_width);
-  uint32_t planes = rebuild->storage_bits == 8 ? anybit_weight_planes(rebuild->format, rebuild->bits, 0) : 1;
+        "'%s': rebuild of '%s': column block %u, %u storage bits, %u taps in a run, order %u do not fit %u bits, "
+        "a kernel %" PRId64 " wide and %u bits of input",
+        origin, master->layer, rebuild->column_block, rebuild->storage_bits, rebuild->taps_in_run, rebuild->order,
+        rebuild->bits, master->kernel_width, rebuild->input_bits);
   anybit_weight_shape shape = {master->outputs, master->inputs, master->kernel_height, master->kernel_width,
                                master->groups};
-  anybit_packing packing = {rebuild->column_block, rebuild->storage_bits, rebuild->taps_in_run, planes};
+  anybit_packing packing = anybit_rebuild_packing(rebuild);
   uint64_t weights = (uint64_t)anybit_packed_bytes(&shape, &packing);
   uint64_t initials = (uint64_t)anybit_padded_outputs(&shape, &packing) * sizeof(int32_t);
   if (!fits(rebuild->weight_offset, 1, weights, variant->slot_bytes) ||

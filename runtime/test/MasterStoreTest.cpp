@@ -29,6 +29,7 @@ struct Candidate {
   const char *name;
   uint32_t format, bits, storage, block;
   bool perChannel;
+  uint32_t planesOfInput = 0; ///< Bits of the input's codes where weights are bit planes.
 };
 
 /// A module whose only dispatch copies its weight slot to its output.
@@ -93,8 +94,9 @@ public:
 
 private:
   static anybit_packing packingOf(const anybit_rebuild &r) {
+    bool inPlanes = r.order == ANYBIT_ORDER_PLANES;
     return {r.column_block, r.storage_bits, r.taps_in_run,
-            r.storage_bits == 8 ? anybit_weight_planes(r.format, r.bits, 0) : 1};
+            !inPlanes && r.storage_bits == 8 ? anybit_weight_planes(r.format, r.bits, 0) : 1, r.order, r.input_bits};
   }
 
   void addCandidate(const Candidate &candidate, size_t index) {
@@ -115,7 +117,10 @@ private:
       r.taps_in_run = i % 2 ? static_cast<uint32_t>(m.kernel_width) : 1;
       r.input_zero = 3 + static_cast<int32_t>(index);
       bool hasPadding = m.inputs * r.taps_in_run % 4 != 0;
-      if (candidate.format == ANYBIT_ODD && hasPadding)
+      r.input_bits = candidate.planesOfInput;
+      if (r.input_bits)
+        r.order = ANYBIT_ORDER_PLANES, r.taps_in_run = 1;
+      else if (candidate.format == ANYBIT_ODD && hasPadding)
         r.storage_bits = 8;
       anybit_weight_shape shape = {m.outputs, m.inputs, m.kernel_height, m.kernel_width, m.groups};
       anybit_packing packing = packingOf(r);
@@ -153,7 +158,9 @@ const std::vector<Layer> kLayers = {
 const std::vector<Candidate> kCandidates = {{"w8", ANYBIT_SIGNED, 8, 8, 16, true},
                                             {"w4", ANYBIT_SIGNED, 4, 4, 16, false},
                                             {"w2", ANYBIT_ODD, 2, 2, 8, true},
-                                            {"w8odd", ANYBIT_ODD, 8, 8, 16, false}};
+                                            {"w8odd", ANYBIT_ODD, 8, 8, 16, false},
+                                            {"w2planes", ANYBIT_SIGNED, 2, 2, 16, true, 3},
+                                            {"w1planes", ANYBIT_ODD, 1, 1, 8, false, 1}};
 
 class MasterStore : public ::testing::Test {
 protected:
@@ -191,7 +198,7 @@ TEST_F(MasterStore, EveryCandidateEqualsPackingOnTheFly) {
   for (uint32_t threads : {1u, 2u, 4u}) {
     anybit_session *session = create(threads);
     EXPECT_TRUE(is(run(session), 0));
-    for (uint32_t candidate : {1u, 0u, 2u, 3u, 3u, 1u, 2u, 0u, 0u}) {
+    for (uint32_t candidate : {1u, 0u, 2u, 3u, 4u, 3u, 1u, 5u, 2u, 0u, 4u, 0u}) {
       ASSERT_EQ(anybit_session_set_candidate(session, candidate), ANYBIT_OK);
       ASSERT_EQ(anybit_session_prepare(session), ANYBIT_OK);
       EXPECT_EQ(anybit_session_candidate(session), candidate);
@@ -310,6 +317,10 @@ TEST_F(MasterStore, InconsistentRebuildsAreRefused) {
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].column_block = 12; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].storage_bits = 4; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].taps_in_run = 2; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].order = 2; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[4][0].storage_bits = 8; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[4][0].input_bits = 0; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[4][0].input_bits = 9; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].weight_offset = m.descriptor.slot_bytes; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].initial_offset += 2; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.masters[0].outputs = INT64_MAX; }));

@@ -304,7 +304,7 @@ TEST(Descriptor, IsValidated) {
   const std::vector<std::pair<Change, anybit_status>> changes = {
       {[](Copy &) {}, ANYBIT_OK},
       {[](Copy &c) { c.descriptor.abi_minor = 9, c.descriptor.descriptor_bytes += 64; }, ANYBIT_OK},
-      {[](Copy &c) { c.descriptor.abi_major = 2; }, ANYBIT_INCOMPATIBLE_ABI},
+      {[](Copy &c) { c.descriptor.abi_major = ANYBIT_ABI_MAJOR + 1; }, ANYBIT_INCOMPATIBLE_ABI},
       {[](Copy &c) { c.descriptor.magic ^= 1; }, ANYBIT_INVALID_ARTIFACT},
       {[](Copy &c) { c.descriptor.descriptor_bytes = 8; }, ANYBIT_INVALID_ARTIFACT},
       {[](Copy &c) { c.descriptor.model = nullptr; }, ANYBIT_INVALID_ARTIFACT},

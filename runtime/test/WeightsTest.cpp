@@ -167,6 +167,57 @@ void check(const Case &c, std::mt19937 &random) {
     }
 }
 
+/// sum w*a of one output by the identities of numerics N9, from packed planes of weights and of inputs.
+int64_t popcountSum(const Case &c, const std::vector<uint32_t> &words, int64_t block, int64_t column,
+                    const std::vector<uint8_t> &input) {
+  int64_t taps = c.shape.kernel_height * c.shape.kernel_width, runWords = (c.shape.inputs + 31) / 32;
+  int64_t width = c.packing.column_block, sum = 0;
+  for (int64_t bit = 0; bit < c.bits; ++bit)
+    for (int64_t i = 0; i < taps * runWords; ++i)
+      for (int64_t plane = 0; plane < c.packing.input_bits; ++plane) {
+        uint32_t weights = words[((block * c.bits + bit) * taps * runWords + i) * width + column], codes = 0;
+        for (int64_t k = 0; k < 32 && i % runWords * 32 + k < c.shape.inputs; ++k)
+          codes |= (input[(i % runWords * 32 + k) * taps + i / runWords] >> plane & 1u) << k;
+        bool negative = c.format == ANYBIT_ODD || bit == c.bits - 1;
+        int64_t count = __builtin_popcount(c.format == ANYBIT_ODD ? weights ^ codes : weights & codes);
+        sum += (negative ? -count : count) * (int64_t(1) << (bit + plane));
+      }
+  return sum;
+}
+
+TEST(Pack, PlanesGiveTheSumOfProducts) {
+  std::mt19937 random(9);
+  const anybit_weight_shape shapes[] = {{16, 8, 1, 1, 1}, {13, 37, 3, 3, 1}, {9, 64, 1, 5, 3}};
+  for (const anybit_weight_shape &shape : shapes)
+    for (uint32_t format : {ANYBIT_SIGNED, ANYBIT_ODD})
+      for (uint32_t bits : {1u, 2u, 3u, 8u})
+        for (uint32_t inputBits : {1u, 2u, 4u, 8u}) {
+          Case c = {shape, format, bits, 0, {8, bits, 1, 1, ANYBIT_ORDER_PLANES, inputBits}};
+          Range range = codeRange(format, bits);
+          std::vector<int16_t> codes(anybit_weight_count(&shape));
+          for (int16_t &code : codes)
+            code = static_cast<int16_t>(std::uniform_int_distribution<int>(range.low, range.high)(random));
+          int64_t reduction = shape.inputs * shape.kernel_height * shape.kernel_width;
+          std::vector<uint8_t> input(reduction);
+          for (uint8_t &code : input)
+            code = static_cast<uint8_t>(random() & ((1u << inputBits) - 1));
+          std::vector<uint32_t> words(anybit_packed_bytes(&shape, &c.packing) / 4 + 1, 0xa5a5a5a5);
+          std::vector<int32_t> initial(anybit_padded_outputs(&shape, &c.packing));
+          const int32_t zero = 3;
+          anybit_pack(&shape, &c.packing, format, bits, 0, zero, codes.data(),
+                      reinterpret_cast<uint8_t *>(words.data()), initial.data());
+          ASSERT_EQ(words.back(), 0xa5a5a5a5);
+          int64_t outputs = shape.outputs / shape.groups, blocks = (outputs + 7) / 8;
+          for (int64_t o = 0; o < shape.outputs; ++o) {
+            int64_t block = o / outputs * blocks + o % outputs / 8, column = o % outputs % 8, expected = 0;
+            for (int64_t k = 0; k < reduction; ++k)
+              expected += int64_t(anybit_decode(format, bits, 0, codes[o * reduction + k])) * (input[k] - zero);
+            ASSERT_EQ(initial[block * 8 + column] + popcountSum(c, words, block, column, input), expected)
+                << "format " << format << " bits " << bits << " input bits " << inputBits << " output " << o;
+          }
+        }
+}
+
 TEST(Pack, IndependentUnpackerAgrees) {
   std::mt19937 random(5);
   const anybit_weight_shape shapes[] = {{16, 8, 1, 1, 1}, {13, 5, 3, 3, 1}, {20, 3, 7, 7, 1},   {8, 4, 2, 3, 2},
@@ -180,7 +231,7 @@ TEST(Pack, IndependentUnpackerAgrees) {
               if (storage < bits || (format == ANYBIT_ODD && storage < 8 && shape.inputs * taps % 4))
                 continue;
               for (int32_t zero : {0, (1 << bits) - 1, 1 << (bits - 1)}) {
-                Case c = {shape, format, bits, zero, {block, storage, static_cast<uint32_t>(taps), 1}};
+                Case c = {shape, format, bits, zero, {block, storage, static_cast<uint32_t>(taps), 1, ANYBIT_ORDER_STEPS, 0}};
                 if (storage == 8)
                   c.packing.planes = anybit_weight_planes(format, bits, zero);
                 ASSERT_NO_FATAL_FAILURE(check(c, random)) << "format " << format << " bits " << bits << " storage "

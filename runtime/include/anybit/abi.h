@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define ANYBIT_ABI_MAJOR 1u
+#define ANYBIT_ABI_MAJOR 2u
 #define ANYBIT_ABI_MINOR 0u
 #define ANYBIT_ABI_MAGIC UINT64_C(0x0154494259434e41) /* "ANCYBIT\1", little endian */
 #define ANYBIT_MAX_RANK 8u
@@ -89,7 +89,9 @@ typedef struct anybit_rebuild {
   uint32_t column_block;  /* packing, weights.h */
   uint32_t storage_bits;  /* packing, weights.h */
   uint32_t taps_in_run;   /* packing, weights.h */
-  int32_t input_zero;     /* correction: initial accumulator is -input_zero * sum(w) */
+  int32_t input_zero;     /* correction, weights.h */
+  uint32_t order;         /* packing, weights.h */
+  uint32_t input_bits;    /* packing, weights.h */
   uint64_t weight_offset; /* in the slot: packed weights */
   uint64_t initial_offset; /* in the slot: int32 initial accumulators, padded to column blocks */
 } anybit_rebuild;
@@ -153,7 +155,7 @@ ANYBIT_STATIC_ASSERT(sizeof(anybit_argument) == 24, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_kernel) == 32, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_dispatch) == 40, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_master) == 64, "abi");
-ANYBIT_STATIC_ASSERT(sizeof(anybit_rebuild) == 72, "abi");
+ANYBIT_STATIC_ASSERT(sizeof(anybit_rebuild) == 80, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_variant) == 64, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_tensor) == 80, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_module_descriptor) == 144, "abi");

@@ -69,11 +69,23 @@ uint16_t anybit_float_to_half(float value); /* half to even; overflow gives infi
    is column*4+k. A padded step needs an index with w = 0, so formats without one (odd, unsigned with a zero point
    out of range) need runs of a multiple of 4 values there (padded columns, which nobody reads, then hold index 0);
    storage_bits 8 has no such limit. */
+typedef enum anybit_packing_order {
+  ANYBIT_ORDER_STEPS = 0,  /* above */
+  ANYBIT_ORDER_PLANES = 1, /* below */
+} anybit_packing_order;
+
+/* Packed weights of the family "popcount" (numerics N9): bit p of 32 channels of one column is a word, and a run is one
+   kernel position. Order of the uint32 words:
+       [group][column block][bit][run][32 channels][column]
+   Bit p of `signed` is that of two's complement, else that of the code. Channels and columns past the last hold 0.
+   `unsigned` with a zero point other than 0 has no such form. */
 typedef struct anybit_packing {
   uint32_t column_block; /* columns per block, a multiple of 4 */
-  uint32_t storage_bits; /* 8, 4, 2 or 1; at least the bits of the format */
-  uint32_t taps_in_run;  /* 1 or kernel_width */
-  uint32_t planes;       /* anybit_weight_planes(...) if storage_bits is 8, else 1 */
+  uint32_t storage_bits; /* STEPS: 8, 4, 2 or 1, at least the bits of the format; PLANES: the bits of the format */
+  uint32_t taps_in_run;  /* 1 or kernel_width; PLANES: 1 */
+  uint32_t planes;       /* STEPS: anybit_weight_planes(...) if storage_bits is 8, else 1; PLANES: 1 */
+  uint32_t order;        /* anybit_packing_order */
+  uint32_t input_bits;   /* PLANES: bits of the input's codes; else 0 */
 } anybit_packing;
 
 /* The least number of int8 whose sum reaches every w of the format: 1, else 2 or 3. */
@@ -87,7 +99,8 @@ int64_t anybit_padded_outputs(const anybit_weight_shape *shape, const anybit_pac
 
 /* Packs codes (order O, I, kh, kw). `packed` has anybit_packed_bytes bytes; `initial` gets, per padded output,
    -input_zero * sum(w) over the unpadded reduction, the accumulator's start that makes the sum that of
-   (a - input_zero) * w (numerics N4); 0 for padded outputs. */
+   (a - input_zero) * w (numerics N4); 0 for padded outputs. PLANES of `odd` are compared with the input, not
+   multiplied: the sum of w*a is (2^input_bits - 1) * sum(code) less the bits that differ (N9), and `initial` has that too. */
 void anybit_pack(const anybit_weight_shape *shape, const anybit_packing *packing, uint32_t format, uint32_t bits,
                  int32_t weight_zero, int32_t input_zero, const int16_t *codes, uint8_t *packed, int32_t *initial);
 
