@@ -64,7 +64,7 @@ private:
     auto fused = lowbit::ConvOp::create(rewriter, conv.getLoc(), op.getResultTypes(), conv.getInput(), conv.getWeights(),
                                         conv.getInitial(), parameters, conv.getStrides(), conv.getPads(),
                                         conv.getDilations(), conv.getGroups(), conv.getKernel(), conv.getInputZero(),
-                                        conv.getWeightFormatAttr(), conv.getWeightZero());
+                                        conv.getWeightFormatAttr(), conv.getWeightZero(), conv.getInputHigh());
     rewriter.inlineRegionBefore(conv.getEpilogue(), fused.getEpilogue(), fused.getEpilogue().end());
     appendBody(op, operand, fused, rewriter);
     rewriter.replaceOp(op, fused.getResults());

@@ -284,7 +284,7 @@ LogicalResult replaceGroup(IRRewriter &rewriter, Group &group) {
   auto op = lowbit::ConvOp::create(
       rewriter, loc, types, group.input.codes, group.weights.codes, Value(), *parameters, group.conv.getStrides(),
       group.conv.getPads(), group.conv.getDilations(), group.conv.getGroups(), kernel, group.input.zero,
-      group.weights.format, group.weights.zero);
+      group.weights.format, group.weights.zero, group.input.high);
   Block &body = op.getEpilogue().emplaceBlock();
   body.addArgument(rewriter.getI32Type(), loc);
   for (Value parameter : *parameters)

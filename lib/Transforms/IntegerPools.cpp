@@ -88,7 +88,7 @@ Value Average::sumOfWindows(OpBuilder &b) {
   Value ones = createConstant(b, loc, type, std::vector<char>(type.getNumElements(), 1));
   auto format = msq::FormatAttr::get(b.getContext(), msq::FormatKind::Signed, 2, false);
   auto conv = lowbit::ConvOp::create(b, loc, TypeRange{out}, input.codes, ones, Value(), ValueRange(), op.getStrides(), pads,
-                                     op.getDilations(), in.getDimSize(1), op.getKernel(), input.zero, format, 0);
+                                     op.getDilations(), in.getDimSize(1), op.getKernel(), input.zero, format, 0, input.high);
   Block &body = conv.getEpilogue().emplaceBlock();
   Value accumulator = body.addArgument(b.getI32Type(), loc);
   OpBuilder::InsertionGuard guard(b);

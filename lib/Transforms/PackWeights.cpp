@@ -1,6 +1,6 @@
 #include "Constants.h"
 #include "Master.h"
-#include "anybit/Target/CPU/CpuTarget.h"
+#include "anybit/Target/CPU/Kernels.h"
 #include "anybit/Transforms/Passes.h"
 
 #include "anybit/weights.h"
@@ -34,7 +34,7 @@ private:
   anybit_packing choosePacking();
   unsigned tapsInRun();
   std::vector<int16_t> codes(ArrayRef<char> bytes);
-  void packDot4(ArrayRef<char> bytes);
+  void packCodes(ArrayRef<char> bytes);
   void packReal(ArrayRef<char> bytes);
   void packDepthwise(ArrayRef<char> bytes);
   bool depthwiseFits();
@@ -62,8 +62,17 @@ anybit_packing Packer::choosePacking() {
   anybit_packing packing;
   packing.column_block = lanes * std::clamp<int64_t>(llvm::divideCeil(perGroup, lanes), 1, 4);
   packing.taps_in_run = tapsInRun();
+  packing.order = ANYBIT_ORDER_STEPS;
+  packing.input_bits = 0;
   msq::FormatAttr format = *op.getWeightFormat();
   unsigned bits = format.getBits();
+  if (cpu::countingPays(op, shape, target)) {
+    packing.order = ANYBIT_ORDER_PLANES;
+    packing.input_bits = cpu::inputBits(op);
+    packing.storage_bits = bits;
+    packing.taps_in_run = packing.planes = 1;
+    return packing;
+  }
   packing.storage_bits = bits > 4 ? 8 : bits > 2 ? 4 : bits;
   // Padding of a run needs an index whose weight is zero, which `odd` does not have (weights.h).
   bool padded = packing.taps_in_run * shape.inputs % 4 != 0;
@@ -89,7 +98,7 @@ std::vector<int16_t> Packer::codes(ArrayRef<char> bytes) {
   return result;
 }
 
-void Packer::packDot4(ArrayRef<char> bytes) {
+void Packer::packCodes(ArrayRef<char> bytes) {
   anybit_packing packing = choosePacking();
   msq::FormatAttr format = *op.getWeightFormat();
   std::vector<int16_t> q = codes(bytes);
@@ -97,8 +106,10 @@ void Packer::packDot4(ArrayRef<char> bytes) {
   std::vector<int32_t> initial(anybit_padded_outputs(&shape, &packing));
   anybit_pack(&shape, &packing, uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()),
               int32_t(op.getInputZero()), q.data(), reinterpret_cast<uint8_t *>(packed.data()), initial.data());
+  lowbit::Family family =
+      packing.order == ANYBIT_ORDER_PLANES ? lowbit::Family::Popcount : lowbit::Family::Dot4;
   replace(std::move(packed),
-          lowbit::PackedAttr::get(op.getContext(), lowbit::Family::Dot4, packing.column_block, packing.storage_bits,
+          lowbit::PackedAttr::get(op.getContext(), family, packing.column_block, packing.storage_bits,
                                   packing.taps_in_run, packing.planes),
           std::move(initial));
 }
@@ -208,7 +219,7 @@ void Packer::replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::ve
   ElementsAttr value = constantAttribute(RankedTensorType::get({count}, element, packed), std::move(bytes));
   Operation *constant = arith::ConstantOp::create(b, loc, value);
   // Depthwise weights are small and have an order of their own: they stay packed in every store.
-  if (master && packed.getFamily() == lowbit::Family::Dot4)
+  if (master && packed.getFamily() != lowbit::Family::Depthwise)
     master->attach(constant);
   op.getWeightsMutable().assign(constant->getResult(0));
   if (initial.empty())
@@ -245,7 +256,7 @@ LogicalResult Packer::run() {
   else if (op.isReal())
     packReal(*bytes);
   else
-    packDot4(*bytes);
+    packCodes(*bytes);
   return success();
 }
 

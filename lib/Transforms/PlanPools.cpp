@@ -23,6 +23,7 @@ FlatSymbolRefAttr KernelPool::insert(const cpu::Kernel &kernel) {
   func::FuncOp function = kernel.function;
   function.setName(name);
   function->setAttr("anybit.family", StringAttr::get(module.getContext(), kernel.family));
+  function->setAttr("anybit.scratch", Builder(module.getContext()).getI64IntegerAttr(kernel.scratchBytes));
   function->setAttr("anybit.kernel", UnitAttr::get(module.getContext()));
   return entry->second = FlatSymbolRefAttr::get(module.getContext(), name);
 }

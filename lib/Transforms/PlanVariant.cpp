@@ -4,6 +4,7 @@
 #include "Constants.h"
 
 #include "anybit/abi.h"
+#include "anybit/weights.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 
@@ -261,10 +262,12 @@ void VariantPlanner::emit() {
     auto packed =
         cast<lowbit::PackedAttr>(cast<RankedTensorType>(rebuild.op.getWeights().getType()).getEncoding());
     msq::FormatAttr format = *rebuild.op.getWeightFormat();
+    bool isPlanes = packed.getFamily() == lowbit::Family::Popcount;
     plan::RebuildOp::create(builder, rebuild.op.getLoc(), rebuild.master.getValue(), rebuild.scales.getValue(),
                             rebuild.alpha, uint32_t(format.getKind()), format.getBits(), packed.getColumns(),
                             packed.getBits(), packed.getTaps(), rebuild.op.getInputZero(), rebuild.weightOffset,
-                            rebuild.initialOffset);
+                            rebuild.initialOffset, isPlanes ? ANYBIT_ORDER_PLANES : ANYBIT_ORDER_STEPS,
+                            isPlanes ? cpu::inputBits(rebuild.op) : 0);
   }
   for (const Dispatch &dispatch : dispatches) {
     SmallVector<Attribute> arguments;

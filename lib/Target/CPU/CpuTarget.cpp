@@ -58,6 +58,27 @@ static void useHost(CpuTarget &target) {
   }
 }
 
+/// Cores that execute one 512-bit VPDPBUSD a cycle. A virtual server may call itself a client core; AMX gives it away.
+static bool hasOneDotPipe(StringRef cpu, const StringSet<> &has) {
+  static constexpr StringLiteral cores[] = {"znver4", "icelake-client", "tigerlake", "rocketlake"};
+  return is_contained(cores, cpu) && !has.contains("amx-int8");
+}
+
+/// Rates of docs/kernels.md, "popcount".
+static void chooseRates(CpuTarget &target, const StringSet<> &has) {
+  bool wide = target.vectorBits == 512;
+  if (target.dot == DotForm::Vnni)
+    target.productRate = wide && !hasOneDotPipe(target.cpu, has) ? 128 : 64;
+  else if (target.dot == DotForm::Madd)
+    target.productRate = wide ? 50 : 25;
+  target.countsWords = wide && has.contains("avx512vpopcntdq");
+  bool countsBytes = wide && has.contains("avx512bitalg");
+  if (target.countsWords || countsBytes)
+    target.countRate = 340;
+  else if (target.dot != DotForm::Portable)
+    target.countRate = wide ? 160 : 120;
+}
+
 /// Chooses vector width and dot form from the features.
 static void chooseForms(CpuTarget &target, const StringSet<> &has) {
   bool wide = has.contains("avx512bw") && has.contains("avx512vl") && has.contains("avx512dq");
@@ -69,6 +90,7 @@ static void chooseForms(CpuTarget &target, const StringSet<> &has) {
     target.vectorBits = 256;
     target.dot = has.contains("avxvnni") ? DotForm::Vnni : DotForm::Madd;
   }
+  chooseRates(target, has);
   target.fma = has.contains("fma") || has.contains("neon") || has.contains("f");
 }
 

@@ -62,7 +62,7 @@ private:
   llvm::StringMap<unsigned> kernelIndex;
   llvm::StringMap<unsigned> masterIndex;
   unsigned kernelCount = 0, variantCount = 0, masterCount = 0;
-  uint64_t arenaBytes = 0, slotBytes = 0;
+  uint64_t arenaBytes = 0, scratchBytes = 0, slotBytes = 0;
 };
 
 llvm::GlobalVariable *DescriptorBuilder::global(llvm::Constant *value, const llvm::Twine &name, unsigned alignment) {
@@ -123,7 +123,9 @@ llvm::Constant *DescriptorBuilder::addKernels() {
     function->setVisibility(llvm::GlobalValue::HiddenVisibility);
     kernelIndex[op.getName()] = kernelCount++;
     StringRef family = op->getAttrOfType<StringAttr>("anybit.family").getValue();
-    kernels.push_back(record({text(op.getName()), text(family), function, u64(0)}));
+    uint64_t scratch = op->getAttrOfType<IntegerAttr>("anybit.scratch").getInt();
+    scratchBytes = std::max(scratchBytes, scratch);
+    kernels.push_back(record({text(op.getName()), text(family), function, u64(scratch)}));
   }
   return array(kernels, "kernels");
 }
@@ -181,6 +183,7 @@ llvm::Constant *DescriptorBuilder::rebuild(plan::RebuildOp op) {
   return record({u32(masterIndex.lookup(op.getMaster())), u32(op.getFormat()), u32(op.getBits()), u32(scales),
                  constants.lookup(op.getScales()), llvm::ConstantDataArray::get(context, op.getAlpha()),
                  u32(op.getColumnBlock()), u32(op.getStorageBits()), u32(op.getTapsInRun()), u32(op.getInputZero()),
+                 u32(op.getOrder()), u32(op.getInputBits()),
                  u64(op.getWeightOffset()), u64(op.getInitialOffset())});
 }
 
@@ -238,7 +241,7 @@ std::unique_ptr<llvm::Module> DescriptorBuilder::build() {
        text(options.model), text("anybit 0.1.0"), text(options.target.triple),
        text(llvm::join(options.target.required, ",")), inputs, outputs, kernels, variants, masters,
        u32(signature.getInputNames().size()), u32(signature.getOutputNames().size()), u32(kernelCount),
-       u32(variantCount), u32(masterCount), u32(0), u64(arenaBytes), u64(0), u64(slotBytes)});
+       u32(variantCount), u32(masterCount), u32(0), u64(arenaBytes), u64(scratchBytes), u64(slotBytes)});
   llvm::GlobalVariable *descriptor = global(value, options.descriptor, 8);
   descriptor->setLinkage(llvm::GlobalValue::ExternalLinkage);
   addNote();

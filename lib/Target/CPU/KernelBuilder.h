@@ -25,6 +25,7 @@ public:
   mlir::Value argument(unsigned index) { return function.getArgument(index); }
   mlir::Value begin() { return function.getArgument(function.getNumArguments() - 3); }
   mlir::Value end() { return function.getArgument(function.getNumArguments() - 2); }
+  mlir::Value scratch() { return function.getArgument(function.getNumArguments() - 1); }
   /// Ends the function.
   mlir::func::FuncOp finish();
 

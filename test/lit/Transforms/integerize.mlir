@@ -10,7 +10,7 @@
 // CHECK-DAG:     %[[LOW:.+]] = arith.constant 0.000000e+00 : f32
 // CHECK-DAG:     %[[HIGH:.+]] = arith.constant 3.000000e+00 : f32
 // CHECK:         %[[Y:.+]] = lowbit.conv %[[Q]], %[[W]] params(%[[M]], %[[H]])
-// CHECK-SAME:      groups = 1 : i64, input_zero = 3 : i32, kernel = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>
+// CHECK-SAME:      groups = 1 : i64, input_high = 15 : i32, input_zero = 3 : i32, kernel = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>
 // CHECK-SAME:      weight_format = #msq.format<signed, 4>, weight_zero = 0 : i32
 // CHECK-NEXT:    ^bb0(%[[ACC:.+]]: i32, %[[M0:.+]]: f32, %[[H0:.+]]: f32):
 // CHECK-NEXT:      %[[REAL:.+]] = arith.sitofp %[[ACC]] : i32 to f32

@@ -33,6 +33,10 @@ struct CpuTarget {
   unsigned vectorBits = 128;
   unsigned vectorRegisters = 16;
   bool fma = false;
+  /// Throughput, per cycle, of byte products and of pairs of bits that are counted: the choice between families. From
+  /// measurements where docs/kernels.md has them, else from the instructions' ports.
+  double productRate = 4, countRate = 20;
+  bool countsWords = false; ///< Ones of int32 lanes in one instruction (VPOPCNTD).
 
   unsigned lanes32() const { return vectorBits / 32; }
 };

@@ -15,6 +15,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
+#include "anybit/weights.h"
+
 namespace anybit::cpu {
 
 /// Where the elements of a tensor lie, relative to the pointer a kernel gets: one stride, in elements, per logical
@@ -32,7 +34,14 @@ struct Kernel {
   mlir::func::FuncOp function;
   int64_t grid = 1;
   llvm::StringRef family;
+  int64_t scratchBytes = 0; ///< Per thread.
 };
+
+/// Bits of the codes of an input.
+unsigned inputBits(lowbit::ConvOp op);
+
+/// Whether counting ones (docs/kernels.md, "popcount") takes less time than byte products, by the rates of the target.
+bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target);
 
 /// `lowbit.conv` with packed weights. `views`: input (the pointer is at the first position of the first window, which may
 /// lie in the halo), then the parameters and results in order; channels of all have stride 1. Arguments of the function:

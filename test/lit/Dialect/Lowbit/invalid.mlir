@@ -478,3 +478,18 @@ func.func @yield_outside(%value: f32) {
 // expected-error@+2 {{expected ::anybit::lowbit::Family to be one of: dot4, depthwise, real}}
 // expected-error@+1 {{failed to parse Lowbit_PackedAttr parameter 'family'}}
 func.func private @unknown_family(tensor<8xi8, #lowbit.packed<dot8, columns = 8, bits = 8, taps = 1, planes = 1>>)
+
+// -----
+
+func.func @input_high(%x: tensor<1x4x8x8xi8>, %w: tensor<4x4x3x3xi8>) {
+  // expected-error@+1 {{'lowbit.conv' op has 256 as the largest code of its input, expected 1 to 255}}
+  %y = "lowbit.conv"(%x, %w) ({
+  ^bb0(%acc: i32):
+    %real = arith.sitofp %acc : i32 to f32
+    lowbit.yield %real : f32
+  }) {dilations = array<i64: 1, 1>, groups = 1 : i64, input_high = 256 : i32, input_zero = 0 : i32, kernel = array<i64: 3, 3>,
+      pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>, weight_format = #msq.format<signed, 4>,
+      weight_zero = 0 : i32, operandSegmentSizes = array<i32: 1, 1, 0, 0>}
+      : (tensor<1x4x8x8xi8>, tensor<4x4x3x3xi8>) -> tensor<1x4x8x8xf32>
+  return
+}

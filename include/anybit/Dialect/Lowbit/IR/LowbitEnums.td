@@ -6,7 +6,8 @@ include "mlir/IR/EnumAttr.td"
 def Lowbit_Family : I32EnumAttr<"Family", "kernel family of a convolution (docs/kernels.md)", [
   I32EnumAttrCase<"Dot4", 0, "dot4">,          // R1, R2: four bytes a step, columns in lanes
   I32EnumAttrCase<"Depthwise", 1, "depthwise">, // channels in lanes
-  I32EnumAttrCase<"Real", 2, "real">            // float32, columns in lanes
+  I32EnumAttrCase<"Real", 2, "real">,           // float32, columns in lanes
+  I32EnumAttrCase<"Popcount", 3, "popcount">    // R3, R4: bit planes, columns in lanes
 ]> {
   let genSpecializedAttr = 0;
   let cppNamespace = "::anybit::lowbit";

@@ -1,0 +1,64 @@
+//===- ColumnTile.h - register tiles with columns in lanes ------*- C++ -*-===//
+//
+// What the families dot4, real and popcount share: a tile of `rows` output positions by `vectors` registers of output
+// channels, its place in the grid, and the epilogue. A family computes the sums of a tile.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ANYBIT_LIB_TARGET_CPU_COLUMNTILE_H
+#define ANYBIT_LIB_TARGET_CPU_COLUMNTILE_H
+
+#include "ConvGeometry.h"
+
+namespace anybit::cpu {
+
+class ColumnTile {
+public:
+  ColumnTile(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views, const CpuTarget &target);
+  virtual ~ColumnTile() = default;
+
+  Kernel build(llvm::StringRef family);
+
+protected:
+  /// The sums of the tile whose rows begin at `rowPointers`, row by row. `weights` are those of column block `block`.
+  virtual llvm::SmallVector<mlir::Value> sums(mlir::Value block, mlir::Value weights,
+                                              llvm::ArrayRef<mlir::Value> rowPointers) = 0;
+  /// Packed bytes of one column block.
+  virtual int64_t blockBytes() const = 0;
+  /// Runs before the tiles of a part of the grid that covers the output positions [first, last]. Returns what the
+  /// offsets of `input` are relative to.
+  virtual mlir::Value prepareInput(mlir::Value first, mlir::Value last) { return kb.argument(0); }
+  /// The registers of accumulators that a tile begins with, for one row (codes only).
+  llvm::SmallVector<mlir::Value> loadInitial(mlir::Value block);
+
+  lowbit::ConvOp op;
+  llvm::ArrayRef<View> views;
+  const CpuTarget &target;
+  bool real;
+  Geometry g;
+  KernelBuilder kb;
+  lowbit::PackedAttr packed;
+  int64_t lanes, vectors;
+  /// Where a tile reads: strides, and the bytes of one group's channels.
+  PixelStrides input;
+  int64_t groupBytes;
+  int64_t strideHeight, strideWidth;
+  int64_t rows = 1, blocks = 1, scratchBytes = 0;
+
+private:
+  void tile(mlir::Value base, mlir::Value block, mlir::Value tileIndex);
+  mlir::Value firstPosition(mlir::Value tileIndex);
+  void epilogue(mlir::Value channel, llvm::ArrayRef<mlir::Value> positions, llvm::ArrayRef<mlir::Value> accumulators,
+                int64_t columns);
+  mlir::Value loadParameter(const View &view, mlir::Value pointer, mlir::Value position, mlir::Value channel,
+                            int64_t valid);
+
+  unsigned firstPointwise;
+};
+
+/// Weights in ANYBIT_ORDER_PLANES.
+Kernel buildPopcountKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
+                           const CpuTarget &target);
+
+} // namespace anybit::cpu
+
+#endif // ANYBIT_LIB_TARGET_CPU_COLUMNTILE_H

@@ -1,0 +1,264 @@
+//===- PopcountKernel.cpp - convolutions that count bits ------------------===//
+//
+// Recipes R3 and R4, numerics N9 (docs/kernels.md). The input is cut into bit planes in the scratch of the thread, 32
+// channels a word; weights come in planes (weights.h, ANYBIT_ORDER_PLANES). A tile counts, for every pair of planes
+// i of the weights and j of the input, the ones of w_i & a_j (`odd`: of w_i ^ a_j), and weighs them by 2^(i+j) in
+// Horner's way: pairs come in descending order of i + j, and the sums double in between.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ColumnTile.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace anybit::cpu {
+namespace {
+
+class PopcountKernel : public ColumnTile {
+public:
+  PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
+
+private:
+  SmallVector<Value> sums(Value block, Value weights, ArrayRef<Value> rowPointers) override;
+  int64_t blockBytes() const override { return packed.getBits() * planeBytes(); }
+  Value prepareInput(Value first, Value last) override;
+
+  /// Planes of one row of the frame from `from` to `to`.
+  void packRow(Value from, Value to);
+  void packChannels(Value from, Value to, int64_t channels);
+  /// Row `row` of all frames: of the image it is in, and its address in the input.
+  Value frameRow(Value position, int64_t below);
+  Value rowAddress(Value row);
+
+  /// What a pass over the reduction carries: sums, and the counts of bytes where the target counts bytes.
+  SmallVector<Value> countPair(int64_t weightBit, int64_t inputBit, Value weights, ArrayRef<Value> rowPointers,
+                               ValueRange sums);
+  SmallVector<Value> countWord(Value weights, Value inputOffset, ArrayRef<Value> rowPointers, ValueRange counts,
+                               bool negative);
+  Value sumOfBytes(Value counts);
+
+  bool isOdd() { return op.getWeightFormat()->getKind() == msq::FormatKind::Odd; }
+  int64_t inputBits() { return cpu::inputBits(op); }
+  int64_t words() const { return llvm::divideCeil(g.channelsIn, 32); }
+  int64_t wordBytes() const { return packed.getColumns() * 4; }
+  int64_t planeBytes() const { return g.kernelHeight * g.kernelWidth * words() * wordBytes(); }
+
+  bool countsWords;
+  PixelStrides source;
+  /// Rows and positions of the frame that windows read, and their distance in the input: a kernel of one row or
+  /// column skips what lies between its strides.
+  int64_t frameHeight, frameWidth, stepHeight, stepWidth;
+};
+
+PopcountKernel::PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
+    : ColumnTile(builder, op, views, target), countsWords(target.countsWords), source(views[0]),
+      stepHeight(g.kernelHeight == 1 ? g.strideHeight : 1), stepWidth(g.kernelWidth == 1 ? g.strideWidth : 1) {
+  // Next to the sums: the weights of a word, an input word and temporaries (VPSHUFB needs two constants more).
+  int64_t spare = target.vectorRegisters - (countsWords ? vectors + 4 : 8);
+  rows = std::min(g.positions(), std::clamp<int64_t>(spare / vectors, 1, 6));
+  strideHeight = g.strideHeight / stepHeight;
+  strideWidth = g.strideWidth / stepWidth;
+  frameHeight = (g.height - 1) * strideHeight + (g.kernelHeight - 1) * g.dilationHeight + 1;
+  frameWidth = (g.width - 1) * strideWidth + (g.kernelWidth - 1) * g.dilationWidth + 1;
+  groupBytes = inputBits() * words() * 4;
+  input.pixel = g.groups * groupBytes;
+  input.row = frameWidth * input.pixel;
+  input.batch = frameHeight * input.row;
+  scratchBytes = g.batch * input.batch;
+}
+
+/// One plane after the other of the first `channels` channels at `from`: a lane's bit is moved to its sign, and the
+/// signs of a register are a word.
+void PopcountKernel::packChannels(Value from, Value to, int64_t channels) {
+  auto bytes = VectorType::get({32}, kb.i8);
+  Value codes = kb.loadLanes(bytes, from, channels), zero = kb.integer(bytes, 0);
+  for (int64_t bit = 0; bit < inputBits(); ++bit) {
+    Value raised = arith::ShLIOp::create(kb.b, kb.loc, codes, kb.integer(bytes, 7 - bit));
+    Value signs = arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::slt, raised, zero);
+    Value word = LLVM::BitcastOp::create(kb.b, kb.loc, kb.i32, signs);
+    kb.store(word, kb.at(to, bit * words() * 4));
+  }
+}
+
+void PopcountKernel::packRow(Value from, Value to) {
+  int64_t full = g.channelsIn / 32, rest = g.channelsIn % 32;
+  kb.loop(frameWidth, [&](Value x) {
+    Value pixelFrom = kb.at(from, kb.mul(x, source.pixel * stepWidth)), pixelTo = kb.at(to, kb.mul(x, input.pixel));
+    kb.loop(g.groups, [&](Value group) {
+      Value groupFrom = kb.at(pixelFrom, kb.mul(group, g.channelsIn)), groupTo = kb.at(pixelTo, kb.mul(group, groupBytes));
+      if (full)
+        kb.loop(full, [&](Value word) {
+          packChannels(kb.at(groupFrom, kb.mul(word, 32)), kb.at(groupTo, kb.mul(word, 4)), 32);
+        });
+      if (rest)
+        packChannels(kb.at(groupFrom, full * 32), kb.at(groupTo, full * 4), rest);
+    });
+  });
+}
+
+/// The row, counted over the frames of all images, `below` rows below the first of the window of output `position`.
+Value PopcountKernel::frameRow(Value position, int64_t below) {
+  auto divide = [&](Value value, int64_t by) -> Value {
+    return kb.b.createOrFold<arith::DivUIOp>(kb.loc, value, kb.index(by));
+  };
+  Value row = divide(position, g.width);
+  if (g.batch == 1)
+    return kb.add(kb.mul(row, strideHeight), below);
+  Value image = divide(row, g.height), inImage = kb.b.createOrFold<arith::RemUIOp>(kb.loc, row, kb.index(g.height));
+  return kb.add(kb.add(kb.mul(image, frameHeight), kb.mul(inImage, strideHeight)), below);
+}
+
+Value PopcountKernel::rowAddress(Value row) {
+  if (g.batch == 1)
+    return kb.at(kb.argument(0), kb.mul(row, source.row * stepHeight));
+  Value image = arith::DivUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
+  Value inImage = arith::RemUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
+  return kb.at(kb.argument(0), kb.add(kb.mul(image, source.batch), kb.mul(inImage, source.row * stepHeight)));
+}
+
+Value PopcountKernel::prepareInput(Value first, Value last) {
+  Value from = frameRow(first, 0), to = frameRow(last, (g.kernelHeight - 1) * g.dilationHeight + 1);
+  kb.loop(from, to, [&](Value row) { packRow(rowAddress(row), kb.at(kb.scratch(), kb.mul(row, input.row))); });
+  return kb.scratch();
+}
+
+/// counts +- ones of 32 channels, for every row and register.
+SmallVector<Value> PopcountKernel::countWord(Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+                                             ValueRange counts, bool negative) {
+  auto dwords = VectorType::get({lanes}, kb.i32), bytes = VectorType::get({lanes * 4}, kb.i8);
+  SmallVector<Value> columns, next(counts);
+  for (int64_t v = 0; v < vectors; ++v)
+    columns.push_back(kb.load(dwords, kb.at(weights, v * lanes * 4)));
+  for (int64_t row = 0; row < rows; ++row) {
+    Value codes = kb.splat(dwords, kb.load(kb.i32, kb.at(rowPointers[row], inputOffset)));
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value bits = isOdd() ? Value(arith::XOrIOp::create(kb.b, kb.loc, columns[v], codes))
+                           : Value(arith::AndIOp::create(kb.b, kb.loc, columns[v], codes));
+      if (!countsWords)
+        bits = vector::BitCastOp::create(kb.b, kb.loc, bytes, bits);
+      Value ones = math::CtPopOp::create(kb.b, kb.loc, bits), &count = next[row * vectors + v];
+      count = negative ? Value(arith::SubIOp::create(kb.b, kb.loc, count, ones))
+                       : Value(arith::AddIOp::create(kb.b, kb.loc, count, ones));
+    }
+  }
+  return next;
+}
+
+/// The four bytes of every lane as one int32.
+Value PopcountKernel::sumOfBytes(Value counts) {
+  auto dwords = VectorType::get({lanes}, kb.i32);
+  auto fold = [&](Value value, int64_t bits, int64_t mask) -> Value {
+    Value high = arith::ShRUIOp::create(kb.b, kb.loc, value, kb.integer(dwords, bits));
+    Value low = arith::AndIOp::create(kb.b, kb.loc, value, kb.integer(dwords, mask));
+    return arith::AddIOp::create(kb.b, kb.loc, low, arith::AndIOp::create(kb.b, kb.loc, high, kb.integer(dwords, mask)));
+  };
+  Value pairs = fold(vector::BitCastOp::create(kb.b, kb.loc, dwords, counts), 8, 0x00FF00FF);
+  return fold(pairs, 16, 0x0000FFFF);
+}
+
+/// sums +- ones of all words of the reduction, for one pair of planes.
+SmallVector<Value> PopcountKernel::countPair(int64_t weightBit, int64_t inputBit, Value weights,
+                                             ArrayRef<Value> rowPointers, ValueRange sums) {
+  bool negative = isOdd() || weightBit == packed.getBits() - 1;
+  Value plane = kb.at(weights, weightBit * planeBytes());
+  auto wordsOfRun = [&](Value ky, Value kx, Value firstWord, int64_t count, ValueRange carried, bool minus) {
+    Value run = kb.add(kb.mul(ky, g.kernelWidth), kx);
+    Value inputBase = kb.add(kb.mul(ky, input.row * g.dilationHeight), kb.mul(kx, input.pixel * g.dilationWidth));
+    return kb.loop(count, carried, [&](Value i, ValueRange counts) {
+      Value word = kb.add(firstWord, i);
+      Value offset = kb.mul(kb.add(kb.mul(run, words()), word), wordBytes());
+      return countWord(kb.at(plane, offset), kb.add(inputBase, kb.add(kb.mul(word, 4), inputBit * words() * 4)),
+                       rowPointers, counts, minus);
+    });
+  };
+  if (countsWords)
+    return kb.loop(g.kernelHeight, sums, [&](Value ky, ValueRange outer) {
+      return kb.loop(g.kernelWidth, outer, [&](Value kx, ValueRange inner) {
+        return wordsOfRun(ky, kx, kb.index(0), words(), inner, negative);
+      });
+    });
+  // A byte holds the ones of 31 words: counts are summed after so many kernel positions, or pieces of a position.
+  constexpr int64_t wordsOfByte = 31;
+  auto bytes = VectorType::get({lanes * 4}, kb.i8);
+  auto summed = [&](ValueRange before, llvm::function_ref<SmallVector<Value>(ValueRange)> count) {
+    SmallVector<Value> counts = count(SmallVector<Value>(rows * vectors, kb.integer(bytes, 0))), after;
+    for (auto [sum, byte] : llvm::zip_equal(before, counts)) {
+      Value ones = sumOfBytes(byte);
+      after.push_back(negative ? Value(arith::SubIOp::create(kb.b, kb.loc, sum, ones))
+                               : Value(arith::AddIOp::create(kb.b, kb.loc, sum, ones)));
+    }
+    return after;
+  };
+  if (words() * g.kernelWidth <= wordsOfByte)
+    return kb.loop(g.kernelHeight, sums, [&](Value ky, ValueRange outer) {
+      return summed(outer, [&](ValueRange counts) {
+        return kb.loop(g.kernelWidth, counts, [&](Value kx, ValueRange inner) {
+          return wordsOfRun(ky, kx, kb.index(0), words(), inner, /*minus=*/false);
+        });
+      });
+    });
+  int64_t pieces = words() / wordsOfByte, rest = words() % wordsOfByte;
+  return kb.loop(g.kernelHeight, sums, [&](Value ky, ValueRange outer) {
+    return kb.loop(g.kernelWidth, outer, [&](Value kx, ValueRange inner) {
+      SmallVector<Value> all(inner);
+      if (pieces)
+        all = kb.loop(pieces, all, [&](Value piece, ValueRange carried) {
+          return summed(carried, [&](ValueRange counts) {
+            return wordsOfRun(ky, kx, kb.mul(piece, wordsOfByte), wordsOfByte, counts, false);
+          });
+        });
+      if (rest)
+        all = summed(all, [&](ValueRange counts) {
+          return wordsOfRun(ky, kx, kb.index(pieces * wordsOfByte), rest, counts, false);
+        });
+      return all;
+    });
+  });
+}
+
+SmallVector<Value> PopcountKernel::sums(Value block, Value weights, ArrayRef<Value> rowPointers) {
+  auto dwords = VectorType::get({lanes}, kb.i32);
+  SmallVector<Value> result(rows * vectors, kb.integer(dwords, 0));
+  int64_t highest = packed.getBits() + inputBits() - 2;
+  for (int64_t exponent = highest; exponent >= 0; --exponent) {
+    for (Value &sum : result)
+      if (exponent != highest)
+        sum = arith::AddIOp::create(kb.b, kb.loc, sum, sum);
+    for (int64_t bit = 0; bit < packed.getBits(); ++bit)
+      if (exponent - bit >= 0 && exponent - bit < inputBits())
+        result = countPair(bit, exponent - bit, weights, rowPointers, result);
+  }
+  SmallVector<Value> initial = loadInitial(block);
+  for (auto [i, sum] : llvm::enumerate(result))
+    sum = arith::AddIOp::create(kb.b, kb.loc, sum, initial[i % vectors]);
+  return result;
+}
+
+} // namespace
+
+unsigned inputBits(lowbit::ConvOp op) { return llvm::Log2_32_Ceil(uint32_t(op.getInputHigh()) + 1); }
+
+bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
+  msq::FormatAttr format = *op.getWeightFormat();
+  if (format.getKind() == msq::FormatKind::Unsigned)
+    return false;
+  unsigned bits = inputBits(op);
+  int64_t strides = 1;
+  for (int64_t stride : op.getStrides())
+    strides *= stride;
+  double uses = double(weights.outputs / weights.groups * weights.kernel_height * weights.kernel_width) / double(strides);
+  double padding = double(llvm::alignTo(weights.inputs, 32)) / double(weights.inputs);
+  // A plane of 32 codes takes about two instructions.
+  double cutting = bits * padding / 16 / uses;
+  return format.getBits() * bits * padding / target.countRate + cutting < 1 / target.productRate;
+}
+
+Kernel buildPopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {
+  return PopcountKernel(builder, op, views, target).build("popcount");
+}
+
+} // namespace anybit::cpu
