@@ -1,5 +1,6 @@
 #include "Constants.h"
 #include "Master.h"
+#include "anybit/Target/CPU/DotTile.h"
 #include "anybit/Target/CPU/Kernels.h"
 #include "anybit/Transforms/Passes.h"
 
@@ -32,6 +33,8 @@ public:
 private:
   bool isDepthwise() const { return shape.groups > 1 && shape.inputs == 1 && shape.outputs == shape.groups; }
   anybit_packing choosePacking();
+  int64_t chooseColumns(cpu::StepForm form) const;
+  unsigned provenPairSteps(ArrayRef<char> packed, const anybit_packing &packing);
   unsigned tapsInRun();
   std::vector<int16_t> codes(ArrayRef<char> bytes);
   void packCodes(ArrayRef<char> bytes);
@@ -39,7 +42,6 @@ private:
   void packDepthwise(ArrayRef<char> bytes);
   bool depthwiseFits();
   void packAtRunTime();
-  int64_t realColumns() const;
   void replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::vector<int32_t> initial);
   void padParameters();
 
@@ -57,10 +59,42 @@ unsigned Packer::tapsInRun() {
   return adjacent && shape.inputs % 4 != 0 && !op.isReal() ? shape.kernel_width : 1;
 }
 
+/// Columns of a block, in whole registers.
+int64_t Packer::chooseColumns(cpu::StepForm form) const {
+  lowbit::ConvOp conv = op;
+  auto out = cast<RankedTensorType>(conv.getOutputs().front().getType());
+  int64_t positions = out.getNumElements() / std::max<int64_t>(1, out.getDimSize(1));
+  return target.lanes32() * cpu::chooseVectors(target, form, shape.outputs / shape.groups, positions);
+}
+
+/// How many steps of VPMADDUBSW may be added in int16 (recipe R9): from the weights themselves where they are bytes,
+/// else, and where the weights are rebuilt at run time, from the range of their format. A power of two, so that layers
+/// share kernels; 0: not even one.
+unsigned Packer::provenPairSteps(ArrayRef<char> packed, const anybit_packing &packing) {
+  constexpr int64_t mostSteps = 256;
+  msq::FormatAttr format = *op.getWeightFormat();
+  auto decode = [&](int64_t code) -> int64_t {
+    return anybit_decode(uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()), int32_t(code));
+  };
+  int64_t low = 2 * std::min<int64_t>(0, decode(format.lowestCode()));
+  int64_t high = 2 * std::max<int64_t>(0, decode(format.highestCode()));
+  if (packing.planes > 1)
+    return 0;
+  if (packing.storage_bits == 8 && !Master::of(op.getWeights())) {
+    low = high = 0;
+    for (size_t i = 0; i + 1 < packed.size(); i += 2) {
+      int64_t first = int8_t(packed[i]), second = int8_t(packed[i + 1]);
+      low = std::min(low, std::min<int64_t>(first, 0) + std::min<int64_t>(second, 0));
+      high = std::max(high, std::max<int64_t>(first, 0) + std::max<int64_t>(second, 0));
+    }
+  }
+  int64_t largest = std::max<int64_t>(1, std::max(-low, high) * int32_t(op.getInputHigh()));
+  return llvm::bit_floor(uint64_t(std::min(mostSteps, INT16_MAX / largest)));
+}
+
 anybit_packing Packer::choosePacking() {
-  int64_t lanes = target.lanes32(), perGroup = shape.outputs / shape.groups;
   anybit_packing packing;
-  packing.column_block = lanes * std::clamp<int64_t>(llvm::divideCeil(perGroup, lanes), 1, 4);
+  packing.column_block = chooseColumns(cpu::stepForm(target, op.getWeightFormat()->getBits() < 8));
   packing.taps_in_run = tapsInRun();
   packing.order = ANYBIT_ORDER_STEPS;
   packing.input_bits = 0;
@@ -71,6 +105,8 @@ anybit_packing Packer::choosePacking() {
     packing.input_bits = cpu::inputBits(op);
     packing.storage_bits = bits;
     packing.taps_in_run = packing.planes = 1;
+    int64_t registers = llvm::divideCeil(shape.outputs / shape.groups, target.lanes32());
+    packing.column_block = target.lanes32() * std::min<int64_t>(registers, 4);
     return packing;
   }
   packing.storage_bits = bits > 4 ? 8 : bits > 2 ? 4 : bits;
@@ -106,23 +142,18 @@ void Packer::packCodes(ArrayRef<char> bytes) {
   std::vector<int32_t> initial(anybit_padded_outputs(&shape, &packing));
   anybit_pack(&shape, &packing, uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()),
               int32_t(op.getInputZero()), q.data(), reinterpret_cast<uint8_t *>(packed.data()), initial.data());
-  lowbit::Family family =
-      packing.order == ANYBIT_ORDER_PLANES ? lowbit::Family::Popcount : lowbit::Family::Dot4;
-  replace(std::move(packed),
-          lowbit::PackedAttr::get(op.getContext(), family, packing.column_block, packing.storage_bits,
-                                  packing.taps_in_run, packing.planes),
-          std::move(initial));
-}
-
-int64_t Packer::realColumns() const {
-  int64_t lanes = target.lanes32(), perGroup = shape.outputs / shape.groups;
-  return lanes * std::clamp<int64_t>(llvm::divideCeil(perGroup, lanes), 1, 4);
+  bool inPlanes = packing.order == ANYBIT_ORDER_PLANES;
+  unsigned pairSteps = target.dot == DotForm::Madd && !inPlanes ? provenPairSteps(packed, packing) : 0;
+  auto layout = lowbit::PackedAttr::get(op.getContext(), inPlanes ? lowbit::Family::Popcount : lowbit::Family::Dot4,
+                                        packing.column_block, packing.storage_bits, packing.taps_in_run,
+                                        packing.planes, pairSteps);
+  replace(std::move(packed), layout, std::move(initial));
 }
 
 /// Weights that another op computes are gathered into the same order at run time. Columns past the last output repeat
 /// it: their sums are never stored.
 void Packer::packAtRunTime() {
-  int64_t perGroup = shape.outputs / shape.groups, columns = realColumns();
+  int64_t perGroup = shape.outputs / shape.groups, columns = chooseColumns(cpu::StepForm::Real);
   int64_t blocks = llvm::divideCeil(perGroup, columns);
   bool depthwise = isDepthwise();
   auto packed = lowbit::PackedAttr::get(op.getContext(), depthwise ? lowbit::Family::Depthwise : lowbit::Family::Real,
@@ -164,7 +195,7 @@ void Packer::packAtRunTime() {
 /// [group][column block][run][value][column] float32
 void Packer::packReal(ArrayRef<char> bytes) {
   const float *in = reinterpret_cast<const float *>(bytes.data());
-  int64_t perGroup = shape.outputs / shape.groups, columns = realColumns();
+  int64_t perGroup = shape.outputs / shape.groups, columns = chooseColumns(cpu::StepForm::Real);
   int64_t blocks = llvm::divideCeil(perGroup, columns), taps = shape.kernel_height * shape.kernel_width;
   std::vector<float> packed(shape.groups * blocks * columns * taps * shape.inputs, 0.0f);
   for (int64_t o = 0; o < shape.outputs; ++o) {

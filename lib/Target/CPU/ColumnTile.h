@@ -19,40 +19,39 @@ public:
   Kernel build(llvm::StringRef family);
 
 protected:
-  /// The sums of the tile whose rows begin at `rowPointers`, row by row. `weights` are those of column block `block`.
-  virtual llvm::SmallVector<mlir::Value> sums(mlir::Value block, mlir::Value weights,
-                                              llvm::ArrayRef<mlir::Value> rowPointers) = 0;
-  /// Packed bytes of one column block.
-  virtual int64_t blockBytes() const = 0;
   /// Runs before the tiles of a part of the grid that covers the output positions [first, last]. Returns what the
   /// offsets of `input` are relative to.
-  virtual mlir::Value prepareInput(mlir::Value first, mlir::Value last) { return kb.argument(0); }
-  /// The registers of accumulators that a tile begins with, for one row (codes only).
-  llvm::SmallVector<mlir::Value> loadInitial(mlir::Value block);
+  virtual mlir::Value prepareInput(mlir::Value first, mlir::Value last) { return kb.argument(ConvArguments::input); }
+  /// Runs before the tiles of a column block. Returns the weights that `sums` reads.
+  virtual mlir::Value prepareBlock(mlir::Value block) { return packedWeights(block); }
+  /// Sums of the tile whose rows begin at `rowPointers`, row by row. `initial` are those that a row begins with.
+  virtual llvm::SmallVector<mlir::Value> sums(mlir::Value weights, llvm::ArrayRef<mlir::Value> rowPointers,
+                                              mlir::ValueRange initial) = 0;
+  /// Packed bytes of one column block.
+  virtual int64_t blockBytes() const = 0;
+  mlir::Value packedWeights(mlir::Value block);
+  int64_t tiles() const;
 
   lowbit::ConvOp op;
-  llvm::ArrayRef<View> views;
   const CpuTarget &target;
   bool real;
   Geometry g;
+  ConvArguments arguments;
   KernelBuilder kb;
   lowbit::PackedAttr packed;
   int64_t lanes, vectors;
-  /// Where a tile reads: strides, and the bytes of one group's channels.
+  /// Where a tile reads: strides of positions, windows' strides in them, and the bytes of one group's channels.
   PixelStrides input;
-  int64_t groupBytes;
-  int64_t strideHeight, strideWidth;
-  int64_t rows = 1, blocks = 1, scratchBytes = 0;
+  int64_t strideHeight, strideWidth, groupBytes;
+  int64_t rows = 1, blocks, scratchBytes = 0;
 
 private:
-  void tile(mlir::Value base, mlir::Value block, mlir::Value tileIndex);
+  void tilesOfBlock(mlir::Value base, mlir::Value block, mlir::Value from, mlir::Value to);
+  void tile(mlir::Value base, mlir::Value block, mlir::Value weights, mlir::Value tileIndex);
   mlir::Value firstPosition(mlir::Value tileIndex);
+  llvm::SmallVector<mlir::Value> loadInitial(mlir::Value block);
   void epilogue(mlir::Value channel, llvm::ArrayRef<mlir::Value> positions, llvm::ArrayRef<mlir::Value> accumulators,
                 int64_t columns);
-  mlir::Value loadParameter(const View &view, mlir::Value pointer, mlir::Value position, mlir::Value channel,
-                            int64_t valid);
-
-  unsigned firstPointwise;
 };
 
 /// Weights in ANYBIT_ORDER_PLANES.

@@ -50,4 +50,31 @@ Value Geometry::pixelOffset(KernelBuilder &kb, Value position, const PixelStride
   return kb.add(offset, kb.add(kb.mul(y, row), kb.mul(x, pixel)));
 }
 
+/// The element of parameter or result `pointwise` for an output.
+Value ConvArguments::pointer(KernelBuilder &kb, const Geometry &g, size_t pointwise, Value position,
+                             Value channel) const {
+  const View &view = views[1 + pointwise];
+  Value offset = kb.mul(channel, view.elementBytes());
+  if (view.shape.size() > 1)
+    offset = kb.add(g.pixelOffset(kb, position, PixelStrides(view), 1, 1), offset);
+  return kb.at(kb.argument(firstPointwise() + pointwise), offset);
+}
+
+void ConvArguments::emitEpilogue(KernelBuilder &kb, const Geometry &g, Value accumulator, Value position,
+                                 Value channel, int64_t valid) const {
+  lowbit::ConvOp conv = op;
+  size_t parameters = conv.getParameters().size();
+  int64_t lanes = cast<VectorType>(accumulator.getType()).getNumElements();
+  SmallVector<Value> arguments{accumulator};
+  for (size_t p = 0; p < parameters; ++p) {
+    const View &view = views[1 + p];
+    auto type = VectorType::get({lanes}, view.element);
+    Value from = pointer(kb, g, p, position, channel);
+    arguments.push_back(view.shape.size() == 1 ? kb.load(type, from) : kb.loadLanes(type, from, valid));
+  }
+  SmallVector<Value> results = expandBody(kb, conv.getBody(), arguments, lanes);
+  for (auto [r, result] : llvm::enumerate(results))
+    kb.storeLanes(result, pointer(kb, g, parameters + r, position, channel), valid);
+}
+
 } // namespace anybit::cpu

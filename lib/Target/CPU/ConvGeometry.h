@@ -26,6 +26,30 @@ struct Geometry {
   int64_t strideHeight, strideWidth, dilationHeight, dilationWidth;
 };
 
+/// The arguments of a kernel of `lowbit.conv` (Kernels.h): input, weights, initial (codes only), parameters, results.
+class ConvArguments {
+public:
+  static constexpr unsigned input = 0, weights = 1, initial = 2;
+
+  ConvArguments(lowbit::ConvOp op, llvm::ArrayRef<View> views) : op(op), views(views) {}
+  unsigned count() const { return firstPointwise() + views.size() - 1; }
+  bool isReal() const { return lowbit::ConvOp(op).isReal(); }
+  const View &inputView() const { return views.front(); }
+
+  /// Maps `lanes` accumulators of the output `position`, from `channel` on, to the results and stores the first `valid`.
+  /// Parameters per channel are read as whole registers: constants are padded.
+  void emitEpilogue(KernelBuilder &kb, const Geometry &g, mlir::Value accumulator, mlir::Value position,
+                    mlir::Value channel, int64_t valid) const;
+
+private:
+  unsigned firstPointwise() const { return isReal() ? 2 : 3; }
+  mlir::Value pointer(KernelBuilder &kb, const Geometry &g, size_t pointwise, mlir::Value position,
+                      mlir::Value channel) const;
+
+  lowbit::ConvOp op;
+  llvm::ArrayRef<View> views;
+};
+
 /// A depthwise convolution: one input and one output channel per group, channels in lanes.
 Kernel buildDepthwiseKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
                             const CpuTarget &target);

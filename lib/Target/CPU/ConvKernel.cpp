@@ -1,8 +1,9 @@
 //===- ConvKernel.cpp - convolutions with columns in lanes ----------------===//
 //
-// Recipes R1 and R2 (docs/kernels.md): a register tile of `rows` output positions by `vectors` registers of output
+// Recipes R1, R2 and R9 (docs/kernels.md): a register tile of `rows` output positions by `vectors` registers of output
 // channels. Per step four values of the reduction (one for reals) are broadcast per row and multiplied with the
-// packed weights of the column block. No im2col: rows are addressed in place; padding is the halo of the input.
+// weights of the column block: packed ones in registers, or where many tiles share a block, those of a panel in scratch
+// memory, to which the block was expanded once. No im2col: rows are addressed in place; padding is the halo of the input.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,51 +17,122 @@ using namespace mlir;
 namespace anybit::cpu {
 namespace {
 
+/// Below this many tiles a block, expanding its weights costs more than widening them in every tile.
+constexpr int64_t leastTilesForPanel = 4;
+/// Of one thread: longer reductions, which exist in matrix products only, widen in registers.
+constexpr int64_t mostPanelBytes = 1 << 20;
+
 class ConvKernel : public ColumnTile {
 public:
-  ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-      : ColumnTile(builder, op, views, target) {
-    rows = std::min(g.positions(), rowsOfTile());
-  }
+  ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
 
 private:
-  /// As many rows as registers hold next to the weights and temporaries, and as there are address registers.
-  int64_t rowsOfTile() const {
-    int64_t spare = target.vectorRegisters - (target.dot == DotForm::Madd && !real ? 2 * vectors + 3 : vectors + 2);
-    return std::clamp<int64_t>(spare / vectors, 1, 8);
-  }
+  /// A loop of the reduction; the weights of all loops lie one after the other.
+  struct Level {
+    int64_t count, inputStride;
+  };
 
-  SmallVector<Value> sums(Value block, Value weights, ArrayRef<Value> rowPointers) override;
-  SmallVector<Value> step(Value weights, Value weightOffset, Value inputOffset, ArrayRef<Value> rowPointers,
-                          ValueRange accumulators);
-  int64_t columnRuns() const { return g.kernelWidth / packed.getTaps(); }
-  int64_t stepsOfRun() const { return llvm::divideCeil(int64_t(packed.getTaps()) * g.channelsIn, real ? 1 : 4); }
-  int64_t stepBytes() const { return real ? packed.getColumns() * 4 : packed.getColumns() * 4 * packed.getBits() / 8; }
-  int64_t blockBytes() const override {
-    return g.kernelHeight * columnRuns() * packed.getPlanes() * stepsOfRun() * stepBytes();
-  }
+  Value prepareBlock(Value block) override;
+  SmallVector<Value> sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) override;
+  int64_t blockBytes() const override { return stepsFrom(0) * packedStepBytes(); }
+
+  void findLevels();
+  int64_t stepsFrom(size_t level) const;
+  SmallVector<Value> reduce(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+                            ValueRange accumulators);
+  SmallVector<Value> loops(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+                           ValueRange accumulators);
+  SmallVector<Value> step(Value weights, Value inputOffset, ArrayRef<Value> rowPointers, ValueRange accumulators);
+  SmallVector<Value> realStep(Value weights, Value inputOffset, ArrayRef<Value> rowPointers, ValueRange accumulators);
+  /// Of the weights in the artifact, and where tiles read them.
+  int64_t packedStepBytes() const { return packed.getColumns() * 4 * (real ? 8 : packed.getBits()) / 8; }
+  int64_t stepBytes() const { return panel ? vectors * dot.preparedBytes() : packedStepBytes(); }
+
+  StepForm form;
+  DotProduct dot;
+  bool panel = false;
+  SmallVector<Level> levels;
+  size_t widenedAt = 0; ///< Form `Pairs`: the loops from this level on have int16 sums.
 };
 
-/// One step of the reduction: four codes or one real of every row.
-SmallVector<Value> ConvKernel::step(Value weights, Value weightOffset, Value inputOffset, ArrayRef<Value> rowPointers,
-                                    ValueRange accumulators) {
-  SmallVector<Value> next(accumulators);
-  Value pointer = kb.at(weights, weightOffset);
-  if (real) {
-    auto type = VectorType::get({lanes}, kb.f32);
-    SmallVector<Value> columns;
+ConvKernel::ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
+    : ColumnTile(builder, op, views, target),
+      form(real ? StepForm::Real : stepForm(target, packed.getPairSteps())), dot(kb, lanes, form) {
+  rows = chooseRows(target, form, vectors, g.positions());
+  findLevels();
+  bool ready = real || (packed.getBits() == 8 && dot.preparedBytes() == 4 * lanes);
+  int64_t panelBytes = stepsFrom(0) * vectors * dot.preparedBytes();
+  panel = !ready && tiles() >= leastTilesForPanel && panelBytes <= mostPanelBytes;
+  scratchBytes = panel ? panelBytes : 0;
+}
+
+int64_t ConvKernel::stepsFrom(size_t level) const {
+  int64_t steps = 1;
+  for (const Level &inner : ArrayRef(levels).drop_front(level))
+    steps *= inner.count;
+  return steps;
+}
+
+/// Kernel rows, kernel columns (unless they lie in one run), planes, steps. Steps whose int16 sums would overflow are
+/// cut into equal parts.
+void ConvKernel::findLevels() {
+  constexpr int64_t valueBytes = 4; // four codes or one real
+  int64_t steps = llvm::divideCeil(int64_t(packed.getTaps()) * g.channelsIn, real ? 1 : 4);
+  levels = {{g.kernelHeight, input.row * g.dilationHeight},
+            {g.kernelWidth / packed.getTaps(), input.pixel * g.dilationWidth},
+            {packed.getPlanes(), 0}};
+  int64_t part = steps;
+  if (form == StepForm::Pairs)
+    for (part = std::min<int64_t>(steps, packed.getPairSteps()); steps % part != 0;)
+      --part;
+  levels.push_back({steps / part, part * valueBytes});
+  levels.push_back({part, valueBytes});
+  while (form == StepForm::Pairs && stepsFrom(widenedAt) > int64_t(packed.getPairSteps()))
+    ++widenedAt;
+}
+
+/// The weights of a block as the dot product needs them, in scratch memory where many tiles read them.
+Value ConvKernel::prepareBlock(Value block) {
+  Value weights = packedWeights(block);
+  if (!panel)
+    return weights;
+  kb.loop(stepsFrom(0), [&](Value s) {
+    Value to = kb.at(kb.scratch(), kb.mul(s, stepBytes()));
+    SmallVector<DotProduct::Weights> columns = dot.loadWeights(
+        kb.at(weights, kb.mul(s, packedStepBytes())), packed, *op.getWeightFormat(), int32_t(op.getWeightZero()), vectors);
     for (int64_t v = 0; v < vectors; ++v)
-      columns.push_back(kb.load(type, kb.at(pointer, v * lanes * 4)));
-    for (int64_t row = 0; row < rows; ++row) {
-      Value value = kb.splat(type, kb.load(kb.f32, kb.at(rowPointers[row], inputOffset)));
-      for (int64_t v = 0; v < vectors; ++v)
-        next[row * vectors + v] = multiplyAdd(kb, target, value, columns[v], next[row * vectors + v]);
-    }
-    return next;
+      dot.storePrepared(columns[v], kb.at(to, v * dot.preparedBytes()));
+  });
+  return kb.scratch();
+}
+
+/// One step of the reduction of reals.
+SmallVector<Value> ConvKernel::realStep(Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+                                        ValueRange accumulators) {
+  SmallVector<Value> next(accumulators), columns;
+  auto type = VectorType::get({lanes}, kb.f32);
+  for (int64_t v = 0; v < vectors; ++v)
+    columns.push_back(kb.load(type, kb.at(weights, v * lanes * 4)));
+  for (int64_t row = 0; row < rows; ++row) {
+    Value value = kb.splat(type, kb.load(kb.f32, kb.at(rowPointers[row], inputOffset)));
+    for (int64_t v = 0; v < vectors; ++v)
+      next[row * vectors + v] = multiplyAdd(kb, target, value, columns[v], next[row * vectors + v]);
   }
-  DotProduct dot(kb, target);
-  SmallVector<DotProduct::Weights> columns =
-      dot.loadWeights(pointer, packed, *op.getWeightFormat(), int32_t(op.getWeightZero()), vectors);
+  return next;
+}
+
+/// One step of the reduction: four codes or one real of every row.
+SmallVector<Value> ConvKernel::step(Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+                                    ValueRange accumulators) {
+  if (real)
+    return realStep(weights, inputOffset, rowPointers, accumulators);
+  SmallVector<Value> next(accumulators);
+  SmallVector<DotProduct::Weights> columns;
+  if (panel)
+    for (int64_t v = 0; v < vectors; ++v)
+      columns.push_back(dot.loadPrepared(kb.at(weights, v * dot.preparedBytes())));
+  else
+    columns = dot.loadWeights(weights, packed, *op.getWeightFormat(), int32_t(op.getWeightZero()), vectors);
   for (int64_t row = 0; row < rows; ++row) {
     DotProduct::Activations codes = dot.prepare(kb.load(kb.i32, kb.at(rowPointers[row], inputOffset)));
     for (int64_t v = 0; v < vectors; ++v)
@@ -69,28 +141,35 @@ SmallVector<Value> ConvKernel::step(Value weights, Value weightOffset, Value inp
   return next;
 }
 
-/// The whole reduction of a tile: kernel rows, kernel columns (unless they lie in one run), planes, steps.
-SmallVector<Value> ConvKernel::sums(Value block, Value weights, ArrayRef<Value> rowPointers) {
-  SmallVector<Value> first = real ? SmallVector<Value>(vectors, kb.real(VectorType::get({lanes}, kb.f32), 0))
-                                  : loadInitial(block);
+/// The loops of the reduction from `level` on.
+SmallVector<Value> ConvKernel::loops(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+                                     ValueRange accumulators) {
+  if (level == levels.size())
+    return step(weights, inputOffset, rowPointers, accumulators);
+  int64_t weightStride = stepsFrom(level + 1) * stepBytes();
+  return kb.loop(levels[level].count, accumulators, [&](Value i, ValueRange carried) {
+    return reduce(level + 1, kb.at(weights, kb.mul(i, weightStride)),
+                  kb.add(inputOffset, kb.mul(i, levels[level].inputStride)), rowPointers, carried);
+  });
+}
+
+/// The same, added to int32 sums where those of the loops are int16.
+SmallVector<Value> ConvKernel::reduce(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+                                      ValueRange accumulators) {
+  if (form != StepForm::Pairs || level != widenedAt)
+    return loops(level, weights, inputOffset, rowPointers, accumulators);
+  SmallVector<Value> pairs(accumulators.size(), dot.zeroPairs()), sums;
+  pairs = loops(level, weights, inputOffset, rowPointers, pairs);
+  for (auto [sum, pair] : llvm::zip(accumulators, pairs))
+    sums.push_back(dot.addPairs(sum, pair));
+  return sums;
+}
+
+SmallVector<Value> ConvKernel::sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) {
   SmallVector<Value> accumulators;
   for (int64_t row = 0; row < rows; ++row)
-    llvm::append_range(accumulators, first);
-  int64_t steps = stepsOfRun(), planes = packed.getPlanes();
-  constexpr int64_t valueBytes = 4; // four codes or one real
-  return kb.loop(g.kernelHeight, accumulators, [&](Value ky, ValueRange outer) {
-    return kb.loop(columnRuns(), outer, [&](Value kx, ValueRange middle) {
-      Value run = kb.add(kb.mul(ky, columnRuns()), kx);
-      Value inputBase = kb.add(kb.mul(ky, input.row * g.dilationHeight), kb.mul(kx, input.pixel * g.dilationWidth));
-      return kb.loop(planes, middle, [&](Value plane, ValueRange inner) {
-        Value base = kb.mul(kb.add(kb.mul(run, planes), plane), steps * stepBytes());
-        return kb.loop(steps, inner, [&](Value s, ValueRange carried) {
-          return step(weights, kb.add(base, kb.mul(s, stepBytes())), kb.add(inputBase, kb.mul(s, valueBytes)),
-                      rowPointers, carried);
-        });
-      });
-    });
-  });
+    llvm::append_range(accumulators, initial);
+  return reduce(0, weights, kb.index(0), rowPointers, accumulators);
 }
 
 } // namespace

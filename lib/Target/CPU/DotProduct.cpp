@@ -14,7 +14,7 @@ Value multiplyAdd(KernelBuilder &kb, const CpuTarget &target, Value a, Value b, 
   return arith::AddFOp::create(kb.b, kb.loc, arith::MulFOp::create(kb.b, kb.loc, a, b), c);
 }
 
-DotProduct::DotProduct(KernelBuilder &kb, const CpuTarget &target) : kb(kb), target(target), lanes(target.lanes32()) {
+DotProduct::DotProduct(KernelBuilder &kb, int64_t lanes, StepForm form) : kb(kb), lanes(lanes), form(form) {
   dwords = VectorType::get({lanes}, kb.i32);
   words = VectorType::get({2 * lanes}, kb.i16);
   bytes = VectorType::get({4 * lanes}, kb.i8);
@@ -57,6 +57,24 @@ Value DotProduct::decode(Value indices, msq::FormatAttr format, int64_t zero) {
   return arith::SubIOp::create(kb.b, kb.loc, indices, kb.integer(bytes, 1 << (bits - 1)));
 }
 
+/// Bytes as `accumulate` needs them.
+DotProduct::Weights DotProduct::widen(Value weights) {
+  if (takesBytes())
+    return {weights};
+  if (form == StepForm::Words) {
+    Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, weights), eight = kb.integer(words, 8);
+    Value raised = arith::ShLIOp::create(kb.b, kb.loc, pairs, eight);
+    return {arith::ShRSIOp::create(kb.b, kb.loc, raised, eight), arith::ShRSIOp::create(kb.b, kb.loc, pairs, eight)};
+  }
+  Value quads = vector::BitCastOp::create(kb.b, kb.loc, dwords, weights);
+  Weights four;
+  for (int64_t k = 0; k < 4; ++k) {
+    Value raised = arith::ShLIOp::create(kb.b, kb.loc, quads, kb.integer(dwords, 24 - 8 * k));
+    four.push_back(arith::ShRSIOp::create(kb.b, kb.loc, raised, kb.integer(dwords, 24)));
+  }
+  return four;
+}
+
 SmallVector<DotProduct::Weights> DotProduct::loadWeights(Value pointer, lowbit::PackedAttr packed,
                                                          msq::FormatAttr format, int64_t zero, int64_t vectors) {
   SmallVector<Weights> result;
@@ -64,36 +82,39 @@ SmallVector<DotProduct::Weights> DotProduct::loadWeights(Value pointer, lowbit::
     Value weights = loadBytes(pointer, packed, v);
     if (packed.getBits() < 8)
       weights = decode(weights, format, zero);
-    if (target.dot == DotForm::Vnni) {
-      result.push_back({weights});
-      continue;
-    }
-    if (target.dot == DotForm::Madd) {
-      Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, weights), eight = kb.integer(words, 8);
-      Value raised = arith::ShLIOp::create(kb.b, kb.loc, pairs, eight);
-      result.push_back({arith::ShRSIOp::create(kb.b, kb.loc, raised, eight),
-                        arith::ShRSIOp::create(kb.b, kb.loc, pairs, eight)});
-      continue;
-    }
-    Value quads = vector::BitCastOp::create(kb.b, kb.loc, dwords, weights);
-    Weights four;
-    for (int64_t k = 0; k < 4; ++k) {
-      Value raised = arith::ShLIOp::create(kb.b, kb.loc, quads, kb.integer(dwords, 24 - 8 * k));
-      four.push_back(arith::ShRSIOp::create(kb.b, kb.loc, raised, kb.integer(dwords, 24)));
-    }
-    result.push_back(four);
+    result.push_back(widen(weights));
   }
   return result;
 }
 
+int64_t DotProduct::preparedBytes() const {
+  return 4 * lanes * (takesBytes() ? 1 : form == StepForm::Words ? 2 : 4);
+}
+
+DotProduct::Weights DotProduct::loadPrepared(Value pointer) {
+  VectorType type = takesBytes() ? bytes : form == StepForm::Words ? words : dwords;
+  Weights result;
+  for (int64_t offset = 0; offset < preparedBytes(); offset += 4 * lanes)
+    result.push_back(kb.load(type, kb.at(pointer, offset)));
+  return result;
+}
+
+void DotProduct::storePrepared(const Weights &weights, Value pointer) {
+  for (auto [part, value] : llvm::enumerate(weights))
+    kb.store(value, kb.at(pointer, int64_t(part) * 4 * lanes));
+}
+
+DotProduct::Activations DotProduct::prepareLanes(Value codes) {
+  if (takesBytes())
+    return {vector::BitCastOp::create(kb.b, kb.loc, bytes, codes)};
+  Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, codes);
+  return {arith::AndIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 255)),
+          arith::ShRUIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 8))};
+}
+
 DotProduct::Activations DotProduct::prepare(Value dword) {
-  if (target.dot == DotForm::Vnni)
-    return {vector::BitCastOp::create(kb.b, kb.loc, bytes, kb.splat(dwords, dword))};
-  if (target.dot == DotForm::Madd) {
-    Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, kb.splat(dwords, dword));
-    return {arith::AndIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 255)),
-            arith::ShRUIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 8))};
-  }
+  if (form != StepForm::Dwords)
+    return prepareLanes(kb.splat(dwords, dword));
   Activations four;
   for (int64_t k = 0; k < 4; ++k) {
     Value shifted = arith::ShRUIOp::create(kb.b, kb.loc, dword, kb.integer(kb.i32, 8 * k));
@@ -103,21 +124,33 @@ DotProduct::Activations DotProduct::prepare(Value dword) {
 }
 
 Value DotProduct::maddPairs(Value a, Value b) {
-  StringRef name = target.vectorBits == 512 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd";
+  StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                   : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                : "llvm.x86.sse2.pmadd.wd";
   return kb.intrinsic(name, dwords, {a, b});
 }
 
 Value DotProduct::accumulate(Value sum, const Activations &codes, const Weights &weights) {
-  if (target.dot == DotForm::Vnni) {
-    StringRef name = target.vectorBits == 512 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+  if (form == StepForm::Dot) {
+    StringRef name = lanes == 16  ? "llvm.x86.avx512.vpdpbusd.512"
+                     : lanes == 8 ? "llvm.x86.avx512.vpdpbusd.256"
+                                  : "llvm.x86.avx512.vpdpbusd.128";
     return kb.intrinsic(name, dwords, {sum, codes[0], weights[0]});
   }
+  if (form == StepForm::Pairs) {
+    StringRef name = lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
+    return arith::AddIOp::create(kb.b, kb.loc, sum, kb.intrinsic(name, words, {codes[0], weights[0]}));
+  }
   for (size_t k = 0; k < codes.size(); ++k) {
-    Value products = target.dot == DotForm::Madd ? maddPairs(codes[k], weights[k])
-                                                 : arith::MulIOp::create(kb.b, kb.loc, codes[k], weights[k]);
+    Value products = form == StepForm::Words ? maddPairs(codes[k], weights[k])
+                                             : arith::MulIOp::create(kb.b, kb.loc, codes[k], weights[k]);
     sum = arith::AddIOp::create(kb.b, kb.loc, sum, products);
   }
   return sum;
+}
+
+Value DotProduct::addPairs(Value sum, Value pairs) {
+  return arith::AddIOp::create(kb.b, kb.loc, sum, maddPairs(pairs, kb.integer(words, 1)));
 }
 
 } // namespace anybit::cpu

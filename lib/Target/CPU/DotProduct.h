@@ -3,6 +3,7 @@
 #define ANYBIT_LIB_TARGET_CPU_DOTPRODUCT_H
 
 #include "KernelBuilder.h"
+#include "anybit/Target/CPU/DotTile.h"
 
 namespace anybit::cpu {
 
@@ -17,22 +18,41 @@ public:
   /// Four codes of one row, in every lane.
   using Activations = llvm::SmallVector<mlir::Value, 4>;
 
-  DotProduct(KernelBuilder &kb, const CpuTarget &target);
+  DotProduct(KernelBuilder &kb, const CpuTarget &target) : DotProduct(kb, target, target.lanes32()) {}
+  /// Registers of `lanes` dwords, at most those of the target.
+  DotProduct(KernelBuilder &kb, const CpuTarget &target, int64_t lanes)
+      : DotProduct(kb, lanes, stepForm(target, /*pairSteps=*/0)) {}
+  DotProduct(KernelBuilder &kb, int64_t lanes, StepForm form);
 
   /// The weights of one step (runtime/include/anybit/weights.h), unpacked to int8.
   llvm::SmallVector<Weights> loadWeights(mlir::Value pointer, lowbit::PackedAttr packed, msq::FormatAttr format,
                                          int64_t zero, int64_t vectors);
   Activations prepare(mlir::Value dword);
+  /// The same of a register that holds four codes of every lane.
+  Activations prepareLanes(mlir::Value codes);
+  /// Weights of one register that lie in memory as `accumulate` needs them: int8, or widened the int16 of even and then
+  /// of odd positions, or the int32 of each position.
+  Weights loadPrepared(mlir::Value pointer);
+  void storePrepared(const Weights &weights, mlir::Value pointer);
+  /// Bytes of one register of weights in that order.
+  int64_t preparedBytes() const;
+  /// What sums start from in the form `Pairs`: int16.
+  mlir::Value zeroPairs() { return kb.integer(words, 0); }
+  /// sum + products; `sum` has int32 lanes, in the form `Pairs` int16 ones.
   mlir::Value accumulate(mlir::Value sum, const Activations &codes, const Weights &weights);
+  /// sum + the int16 sums of `Pairs`.
+  mlir::Value addPairs(mlir::Value sum, mlir::Value pairs);
 
 private:
   mlir::Value loadBytes(mlir::Value pointer, lowbit::PackedAttr packed, int64_t vector);
   mlir::Value decode(mlir::Value indices, msq::FormatAttr format, int64_t zero);
   mlir::Value maddPairs(mlir::Value a, mlir::Value b);
+  Weights widen(mlir::Value weights);
+  bool takesBytes() const { return form == StepForm::Dot || form == StepForm::Pairs; }
 
   KernelBuilder &kb;
-  const CpuTarget &target;
   int64_t lanes;
+  StepForm form;
   mlir::VectorType dwords, words, bytes;
 };
 

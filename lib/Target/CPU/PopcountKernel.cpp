@@ -23,7 +23,7 @@ public:
   PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
 
 private:
-  SmallVector<Value> sums(Value block, Value weights, ArrayRef<Value> rowPointers) override;
+  SmallVector<Value> sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) override;
   int64_t blockBytes() const override { return packed.getBits() * planeBytes(); }
   Value prepareInput(Value first, Value last) override;
 
@@ -114,10 +114,10 @@ Value PopcountKernel::frameRow(Value position, int64_t below) {
 
 Value PopcountKernel::rowAddress(Value row) {
   if (g.batch == 1)
-    return kb.at(kb.argument(0), kb.mul(row, source.row * stepHeight));
+    return kb.at(kb.argument(ConvArguments::input), kb.mul(row, source.row * stepHeight));
   Value image = arith::DivUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
   Value inImage = arith::RemUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
-  return kb.at(kb.argument(0), kb.add(kb.mul(image, source.batch), kb.mul(inImage, source.row * stepHeight)));
+  return kb.at(kb.argument(ConvArguments::input), kb.add(kb.mul(image, source.batch), kb.mul(inImage, source.row * stepHeight)));
 }
 
 Value PopcountKernel::prepareInput(Value first, Value last) {
@@ -220,7 +220,7 @@ SmallVector<Value> PopcountKernel::countPair(int64_t weightBit, int64_t inputBit
   });
 }
 
-SmallVector<Value> PopcountKernel::sums(Value block, Value weights, ArrayRef<Value> rowPointers) {
+SmallVector<Value> PopcountKernel::sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) {
   auto dwords = VectorType::get({lanes}, kb.i32);
   SmallVector<Value> result(rows * vectors, kb.integer(dwords, 0));
   int64_t highest = packed.getBits() + inputBits() - 2;
@@ -232,7 +232,6 @@ SmallVector<Value> PopcountKernel::sums(Value block, Value weights, ArrayRef<Val
       if (exponent - bit >= 0 && exponent - bit < inputBits())
         result = countPair(bit, exponent - bit, weights, rowPointers, result);
   }
-  SmallVector<Value> initial = loadInitial(block);
   for (auto [i, sum] : llvm::enumerate(result))
     sum = arith::AddIOp::create(kb.b, kb.loc, sum, initial[i % vectors]);
   return result;

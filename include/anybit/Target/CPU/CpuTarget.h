@@ -37,11 +37,12 @@ struct CpuTarget {
   /// measurements where docs/kernels.md has them, else from the instructions' ports.
   double productRate = 4, countRate = 20;
   bool countsWords = false; ///< Ones of int32 lanes in one instruction (VPOPCNTD).
+  bool wordPairs = false; ///< Has PMADDWD at `vectorBits`.
 
   unsigned lanes32() const { return vectorBits / 32; }
 };
 
-/// Resolves `native`, `x86-64[-v3|-v4]` or `CPUNAME[,+feature|-feature…]`. An unknown CPU or feature is an error with a
+/// Resolves `native`, `x86-64[-v3|-v4]` or a name of LLVM, each with `,+feature` or `,-feature` behind it. An unknown CPU or feature is an error with a
 /// sentence that lists what is known.
 llvm::Expected<CpuTarget> parseCpuTarget(llvm::StringRef text);
 

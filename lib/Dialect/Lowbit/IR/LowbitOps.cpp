@@ -102,6 +102,8 @@ LogicalResult ConvOp::verify() {
   if (getGroups() < 1 || in.getDimSize(1) % getGroups() != 0 || getOutputChannels() % getGroups() != 0)
     return emitOpError("has ") << getGroups() << " groups for " << in.getDimSize(1) << " inputs and "
                                << getOutputChannels() << " outputs";
+  if (int32_t(getInputHigh()) < 0 || int32_t(getInputHigh()) > 255)
+    return emitOpError("has ") << int32_t(getInputHigh()) << " as highest input code, expected 0 to 255";
   if (failed(verifyWeights(*this, in, weights)) || failed(verifyParameters(*this)))
     return failure();
   return verifyEpilogue(*this);

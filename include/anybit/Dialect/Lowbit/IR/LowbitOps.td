@@ -17,6 +17,7 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
     per output channel; one of the rank of the result is per element (a residual). Codes are unsigned bytes in `i8`;
     those of the input are at most `input_high`.
 
+
     Before packing, `weights` are codes in the order O, I/groups, kernel, read by `weight_format` and `weight_zero`
     (or reals). After packing they have the encoding `#lowbit.packed`, and `initial` holds
     `-input_zero * sum(w)` per padded output.

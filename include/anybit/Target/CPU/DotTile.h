@@ -1,0 +1,34 @@
+//===- DotTile.h - register tiles of convolutions ---------------*- C++ -*-===//
+//
+// Shared by the packing of weights, which fixes the columns of a block, and the kernels, which choose the rows.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ANYBIT_TARGET_CPU_DOTTILE_H
+#define ANYBIT_TARGET_CPU_DOTTILE_H
+
+#include "anybit/Target/CPU/CpuTarget.h"
+
+namespace anybit::cpu {
+
+/// What multiplies one step of a reduction: four codes of a row with four weights of every column, or one real.
+enum class StepForm {
+  Real,   ///< float32 multiply-add.
+  Dot,    ///< VPDPBUSD into int32.
+  Pairs,  ///< VPMADDUBSW into int16, widened after a proven number of steps (recipe R9).
+  Words,  ///< VPMADDWD on codes and weights widened to int16: exact for all.
+  Dwords, ///< int32 multiplies: any target.
+};
+
+/// The form for codes; `pairSteps` is that of `#lowbit.packed`, 0 where int16 sums are not proven.
+StepForm stepForm(const CpuTarget &target, unsigned pairSteps);
+
+/// Registers of columns in a block of weights, 1 to 4, for `outputs` columns (of one group) at `positions`.
+int64_t chooseVectors(const CpuTarget &target, StepForm form, int64_t outputs, int64_t positions);
+
+/// Rows of the tile: as many as registers hold beside the weights of a step, fewer where that wastes less at the end
+/// of the positions.
+int64_t chooseRows(const CpuTarget &target, StepForm form, int64_t vectors, int64_t positions);
+
+} // namespace anybit::cpu
+
+#endif // ANYBIT_TARGET_CPU_DOTTILE_H

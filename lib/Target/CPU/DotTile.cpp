@@ -1,0 +1,64 @@
+#include "anybit/Target/CPU/DotTile.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+namespace anybit::cpu {
+
+StepForm stepForm(const CpuTarget &target, unsigned pairSteps) {
+  if (target.dot == DotForm::Vnni)
+    return StepForm::Dot;
+  if (target.dot == DotForm::Madd && pairSteps > 0)
+    return StepForm::Pairs;
+  return target.wordPairs ? StepForm::Words : StepForm::Dwords;
+}
+
+/// Every row has an address: more of them cost more loads of addresses than they save loads of weights.
+static constexpr int64_t mostRows = 14;
+
+/// Rows that registers hold: accumulators, the weights of a step, the codes of a row, and what computes with them.
+static int64_t rowsThatFit(const CpuTarget &target, StepForm form, int64_t vectors) {
+  int64_t perVector = form == StepForm::Words ? 2 : form == StepForm::Dwords ? 4 : 1;
+  int64_t temporaries = form == StepForm::Words ? 3 : form == StepForm::Dwords ? 5 : 2;
+  int64_t spare = int64_t(target.vectorRegisters) - perVector * vectors - temporaries;
+  return std::clamp<int64_t>(spare / vectors, 1, mostRows);
+}
+
+/// Time of a step of a tile in multiplications of one register: the multiplications, unless loads (two at a time, like
+/// multiplications) or the latency of a chain (five times two pipes) take longer; widening the codes of a row; weights.
+static double stepCost(StepForm form, int64_t rows, int64_t vectors) {
+  bool chained = form == StepForm::Real || form == StepForm::Dot;
+  bool widens = form == StepForm::Words || form == StepForm::Dwords;
+  int64_t busy = std::max({rows * vectors, rows + vectors, int64_t(chained ? 10 : 1)});
+  return double(busy) + (widens ? 0.5 * double(rows) : 0.0) + double(vectors) + 1;
+}
+
+int64_t chooseRows(const CpuTarget &target, StepForm form, int64_t vectors, int64_t positions) {
+  int64_t best = 1;
+  auto cost = [&](int64_t rows) {
+    return double(llvm::divideCeil(positions, rows)) * stepCost(form, rows, vectors);
+  };
+  for (int64_t rows = 2, most = std::min(positions, rowsThatFit(target, form, vectors)); rows <= most; ++rows)
+    if (cost(rows) <= cost(best))
+      best = rows;
+  return best;
+}
+
+int64_t chooseVectors(const CpuTarget &target, StepForm form, int64_t outputs, int64_t positions) {
+  int64_t registers = llvm::divideCeil(outputs, int64_t(target.lanes32()));
+  if (registers <= 2)
+    return std::max<int64_t>(1, registers);
+  auto cost = [&](int64_t vectors) {
+    int64_t rows = chooseRows(target, form, vectors, positions);
+    return double(llvm::divideCeil(registers, vectors) * llvm::divideCeil(positions, rows)) *
+           stepCost(form, rows, vectors);
+  };
+  int64_t best = 2;
+  for (int64_t vectors = 3; vectors <= 4; ++vectors)
+    if (cost(vectors) < cost(best))
+      best = vectors;
+  return best;
+}
+
+} // namespace anybit::cpu
