@@ -1,0 +1,18 @@
+"""anybit.torch: train a network once, switch its precision for ever.
+
+    net = abt.switchable(net, ["w8a8", "w4a4", "w2a2", "w1a1"], weight=abt.LSQ(), activation=abt.PACT(),
+                         wavelet=abt.Haar(layout="tile"), first_last=8)
+    abt.fit(net, train_loader, val_loader, epochs=30)
+    abt.export(net, "switchable.onnx", sample)
+
+Needs PyTorch (`pip install anybit[torch]`); the compiler and the exported file do not.
+"""
+
+from .candidates import Candidate, Widths, parse_candidates
+from .convert import switchable
+from .model import Switchable
+from .quantizers import LSQ, PACT, XNOR, DoReFa, LSQPlus, MeanAbs
+from .wavelet import Db2, Haar, Wavelet, dwt2, idwt2, mix_bands
+
+__all__ = ["Candidate", "Db2", "DoReFa", "Haar", "LSQ", "LSQPlus", "MeanAbs", "PACT", "Switchable", "Wavelet", "Widths",
+           "XNOR", "dwt2", "idwt2", "mix_bands", "parse_candidates", "switchable"]

@@ -1,0 +1,109 @@
+"""The network that `switchable` returns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .._errors import InvalidInput
+from .candidates import Candidate
+from .modules import SwitchableModule
+from .quantizers.base import Quantizer
+
+
+class Switchable(nn.Module):
+    """A network with several precisions, one of them chosen.
+
+    net: the converted network, whose module names are those of the original. candidates: in the order of the file.
+    traced: whether quantizers stand on the edges of a traced graph (else in front of each layer).
+    """
+
+    def __init__(self, net: nn.Module, candidates: Sequence[Candidate], traced: bool) -> None:
+        super().__init__()
+        self.net, self.candidates, self.traced = net, tuple(candidates), traced
+        self.index = 0
+        self._modules_of_candidates: "list[SwitchableModule] | None" = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the candidates."""
+        return [candidate.name for candidate in self.candidates]
+
+    @property
+    def candidate(self) -> str:
+        """Name of the chosen candidate."""
+        return self.names[self.index]
+
+    def candidate_index(self, candidate: "str | int") -> int:
+        """Index of a candidate given by name or index; raises InvalidInput for an unknown one."""
+        if isinstance(candidate, int) and 0 <= candidate < len(self.candidates):
+            return candidate
+        if candidate in self.names:
+            return self.names.index(candidate)  # type: ignore[arg-type]
+        raise InvalidInput(f"candidate {candidate!r} is unknown; the network has {', '.join(self.names)}")
+
+    def set_candidate(self, candidate: "str | int") -> None:
+        """Chooses the precision of the next forward passes."""
+        self.index = self.candidate_index(candidate)
+        for module in self.switchable_modules():
+            module.index = self.index
+
+    @contextlib.contextmanager
+    def at(self, candidate: "str | int") -> Iterator["Switchable"]:
+        """The network at a candidate, for the length of a with statement."""
+        before = self.index
+        self.set_candidate(candidate)
+        try:
+            yield self
+        finally:
+            self.set_candidate(before)
+
+    def switchable_modules(self) -> list[SwitchableModule]:
+        """Every module that depends on the candidate."""
+        if self._modules_of_candidates is None:
+            self._modules_of_candidates = [m for m in self.net.modules() if isinstance(m, SwitchableModule)]
+        return self._modules_of_candidates
+
+    def candidate_parameters(self, candidate: "str | int") -> list[nn.Parameter]:
+        """theta_b: factors, steps and clips, batch norm of a candidate (algorithms 2.1)."""
+        index = self.candidate_index(candidate)
+        chosen = [p for module in self.switchable_modules() for p in module.used_parameters(index)]
+        return list({id(p): p for p in chosen}.values())
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """W and everything else that no candidate owns."""
+        owned = {id(p) for name in self.names for p in self.candidate_parameters(name)}
+        return [p for p in self.parameters() if id(p) not in owned]
+
+    def penalty(self) -> "Tensor | None":
+        """What the quantizers of the chosen candidate add to the loss; None for nothing."""
+        terms = [term for module in self.switchable_modules() for quantizer in _quantizers(module, self.index)
+                 if (term := quantizer.penalty()) is not None]
+        return torch.stack(terms).sum() if terms else None
+
+    def round_masters(self, on: bool = True) -> None:
+        """Rounds weights to float16 in front of every use, as the exported file has them (N3)."""
+        for module in self.switchable_modules():
+            if hasattr(module, "half_weight"):
+                module.half_weight = on
+
+    def forward(self, *arguments: Any, **keywords: Any) -> Any:
+        return self.net(*arguments, **keywords)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"candidates": self.names}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        if state["candidates"] != self.names:
+            raise InvalidInput(f"the state is of a network with the candidates {', '.join(state['candidates'])}, "
+                               f"this one has {', '.join(self.names)}")
+
+
+def _quantizers(module: SwitchableModule, index: int) -> list[Quantizer]:
+    theta = getattr(module, "theta", module)
+    quantizers = getattr(theta, "quantizers", None)
+    return [] if quantizers is None else [quantizers[index]]

@@ -1,0 +1,57 @@
+"""A learned scale on a uniform grid: what PACT, LSQ, LSQ+ and the learned weight clip have in common."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .base import Grid, Quantizer, Site
+from .functions import fake_quantize, integer_range, positive, scale_gradient
+from .initial import best_scale, lsq_scale
+
+
+class Uniform(Quantizer):
+    """scale = |parameter| / divisor, per tensor or per channel.
+
+    parameter: the step (divisor 1), or the clip, largest representable value (divisor Qp or M: PACT's, and every
+    parameter that widths share). rule: of the gradient (functions.py). gradient_scale: LSQ's 1/sqrt(N*Qp) or 1.
+    start: "norm" (least p-norm error) or "lsq".
+    """
+
+    def __init__(self, site: Site, bits: int, kind: str, parameter: nn.Parameter, *, is_clip: bool, rule: str,
+                 lsq_gradient: bool, per_channel: bool, start: str = "norm") -> None:
+        super().__init__(site, bits)
+        self.kind, self.rule, self.start = kind, rule, start
+        self.per_channel, self.lsq_gradient = per_channel, lsq_gradient
+        self.high = max(integer_range(kind, bits)[1], 1)
+        self.divisor = self.high if is_clip else 1
+        self.parameter = parameter
+        self.rectifies = kind == "unsigned"
+
+    def scale(self, count: int = 0) -> Tensor:
+        """s > 0. count: number of values, for LSQ's gradient scale; 0: none."""
+        parameter = self.parameter
+        if count and self.lsq_gradient:
+            parameter = scale_gradient(parameter, (count * self.high) ** -0.5)
+        return positive(parameter) / self.divisor if self.divisor != 1 else positive(parameter)
+
+    def initialize(self, x: Tensor) -> None:
+        axis = self.site.channel_axis if self.per_channel else None
+        scale = best_scale(x, self.kind, self.bits, axis) if self.start == "norm" else lsq_scale(x, self.high)
+        self.parameter.copy_(scale.expand_as(self.parameter) * self.divisor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.ready(x)
+        scale = self.scale(x.numel() * self.replicas // max(self.parameter.numel(), 1))
+        return fake_quantize(x, scale, self.kind, self.bits, rule=self.rule)
+
+    def grid(self, x: "Tensor | None" = None) -> Grid:
+        with torch.no_grad():
+            return Grid(self.kind, self.bits, self.scale())
+
+
+def parameter_shape(site: Site, per_channel: bool) -> tuple[int, ...]:
+    """() per tensor; [O, 1, ...] of the rank of the weight per output channel."""
+    if not per_channel:
+        return ()
+    return (site.shape[0],) + (1,) * (len(site.shape) - 1)  # type: ignore[index,arg-type]
