@@ -11,8 +11,9 @@ Needs PyTorch (`pip install anybit[torch]`); the compiler and the exported file 
 from .candidates import Candidate, Widths, parse_candidates
 from .convert import switchable
 from .model import Switchable
+from .onnx_export import export, load_onnx_state
 from .quantizers import LSQ, PACT, XNOR, DoReFa, LSQPlus, MeanAbs
 from .wavelet import Db2, Haar, Wavelet, dwt2, idwt2, mix_bands
 
 __all__ = ["Candidate", "Db2", "DoReFa", "Haar", "LSQ", "LSQPlus", "MeanAbs", "PACT", "Switchable", "Wavelet", "Widths",
-           "XNOR", "dwt2", "idwt2", "mix_bands", "parse_candidates", "switchable"]
+           "XNOR", "dwt2", "export", "idwt2", "load_onnx_state", "mix_bands", "parse_candidates", "switchable"]

@@ -79,6 +79,7 @@ class Quantizer(nn.Module):
     keep it). Weight quantizers are initialized when they are built, activation quantizers by their first batch."""
 
     rectifies = False  # whether negative values become 0
+    form = ""  # "signed", "unsigned", "odd" or "table": the function of an exported file that has the parameters
 
     # Processes that see the same activation each with their own samples (distributed.py): LSQ counts all values.
     replicas: int = 1
@@ -94,6 +95,9 @@ class Quantizer(nn.Module):
     def grid(self, x: "Tensor | None" = None) -> "Grid | Table | Bases":
         """The function as numerics N2 has it, with the parameters of this moment. x: the tensor, for weights."""
         raise NotImplementedError(f"{type(self).__name__} has no format of numerics N2")
+
+    def load(self, scale: Tensor, zero: "Tensor | None") -> None:
+        """Sets the parameters so that `grid` has this scale and zero point to the bit."""
 
     def penalty(self) -> "Tensor | None":
         """What the quantizer adds to the loss, such as PACT's L2 of the clip; None for nothing."""

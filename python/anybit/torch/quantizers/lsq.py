@@ -58,10 +58,16 @@ class LSQ(Spec):
 class _LsqPlus(Quantizer):
     """s*(q - z) with the integer z = round(-offset/s) inside of the codes, so that padding is representable."""
 
+    form = "unsigned"
+
     def __init__(self, site: Site, bits: int, step: nn.Parameter, offset: nn.Parameter, gradient_scale: bool) -> None:
         super().__init__(site, bits)
         self.step, self.offset, self.gradient_scale = step, offset, gradient_scale
         self.high = (1 << bits) - 1
+
+    def load(self, scale: Tensor, zero: "Tensor | None") -> None:
+        self.step.copy_(scale)
+        self.offset.copy_(-zero * scale)  # type: ignore[operator]
 
     def initialize(self, x: Tensor) -> None:
         low, high = self._range(x)

@@ -45,6 +45,13 @@ class Uniform(Quantizer):
         scale = self.scale(x.numel() * self.replicas // max(self.parameter.numel(), 1))
         return fake_quantize(x, scale, self.kind, self.bits, rule=self.rule)
 
+    @property
+    def form(self) -> str:  # type: ignore[override]
+        return self.kind
+
+    def load(self, scale: Tensor, zero: "Tensor | None") -> None:
+        self.parameter.copy_(parameter_of(scale, self.divisor).expand_as(self.parameter))
+
     def grid(self, x: "Tensor | None" = None) -> Grid:
         with torch.no_grad():
             return Grid(self.kind, self.bits, self.scale())
@@ -55,3 +62,12 @@ def parameter_shape(site: Site, per_channel: bool) -> tuple[int, ...]:
     if not per_channel:
         return ()
     return (site.shape[0],) + (1,) * (len(site.shape) - 1)  # type: ignore[index,arg-type]
+
+
+def parameter_of(scale: Tensor, divisor: int) -> Tensor:
+    """A float32 p with fl(p/divisor) = scale to the bit: fl(scale*divisor) or a neighbour of it."""
+    found = product = scale * divisor
+    for direction in (float("inf"), float("-inf")):
+        neighbour = torch.nextafter(product, torch.full_like(product, direction))
+        found = torch.where((found / divisor != scale) & (neighbour / divisor == scale), neighbour, found)
+    return found
