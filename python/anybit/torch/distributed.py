@@ -94,15 +94,10 @@ class DistributedSwitchable(nn.Module):
         _share_first_batches(net)
 
     def forward(self, *arguments: Any, **keywords: Any) -> Any:
-        if not self.training or not torch.is_grad_enabled():
+        if not self.module.training or not torch.is_grad_enabled():
             return self.module(*arguments, **keywords)
         self._check_candidates()
         return self._reducing()(*arguments, **keywords)
-
-    def train(self, mode: bool = True) -> "DistributedSwitchable":
-        self.training = mode
-        self.module.train(mode)
-        return self
 
     def _reducing(self) -> nn.Module:
         """The network whose backward pass averages the gradients of the weights that are trained at this time (fewer
