@@ -9,14 +9,6 @@ static void check(anybit_status status) {
     throw StatusError(status, anybit_last_error());
 }
 
-size_t tensorBytes(const anybit_tensor &tensor) {
-  bool wide = tensor.element_type == ANYBIT_FLOAT32 || tensor.element_type == ANYBIT_INT32;
-  size_t bytes = wide ? 4 : tensor.element_type == ANYBIT_INT64 ? 8 : 1;
-  for (uint32_t i = 0; i < tensor.rank; ++i)
-    bytes *= static_cast<size_t>(tensor.dimensions[i]);
-  return bytes;
-}
-
 /// The time of one call: refuses a second one, and keeps the candidate for all slices.
 class Session::Call {
 public:
@@ -96,9 +88,9 @@ void Session::runSlices(const Slices &slices, const std::function<void(int64_t)>
   std::vector<void *> outputs(artifact.output_count);
   for (int64_t slice = 0; slice < slices.count; ++slice) {
     for (size_t i = 0; i < inputs.size(); ++i)
-      inputs[i] = slices.inputs[i] + tensorBytes(artifact.inputs[i]) * slice;
+      inputs[i] = slices.inputs[i] + anybit_tensor_bytes(&artifact.inputs[i]) * slice;
     for (size_t i = 0; i < outputs.size(); ++i)
-      outputs[i] = slices.outputs[i] + tensorBytes(artifact.outputs[i]) * slice;
+      outputs[i] = slices.outputs[i] + anybit_tensor_bytes(&artifact.outputs[i]) * slice;
     check(anybit_session_run(session.get(), inputs.data(), outputs.data()));
     afterSlice(slice);
   }

@@ -44,9 +44,6 @@ struct Timing {
   uint64_t nanoseconds;
 };
 
-/// Bytes of one slice of `tensor`; the runtime has checked that they are addressable.
-size_t tensorBytes(const anybit_tensor &tensor);
-
 class Session {
 public:
   /// Throws StatusError.

@@ -25,7 +25,4 @@ anybit_status anybit_validate(const anybit_module_descriptor *module, const char
 anybit_status anybit_validate_masters(const anybit_module_descriptor *module, const char *origin,
                                       anybit_module_needs *needs);
 
-/* Bytes of a tensor, 0 if its type, rank, a dimension or the product is out of range. */
-uint64_t anybit_tensor_bytes(const anybit_tensor *tensor);
-
 #endif /* ANYBIT_LIB_MODULE_H */

@@ -63,6 +63,10 @@ ANYBIT_API const anybit_module_descriptor *anybit_module_descriptor_of(const any
 /* Index of the candidate called `name`, -1 if there is none. Any thread. */
 ANYBIT_API int32_t anybit_module_find_candidate(const anybit_module *module, const char *name);
 
+/* Bytes of an input or output: what a caller provides per run. 0 if its type, rank, a dimension or the product is out of
+   range, which no tensor of an open module is. Any thread. */
+ANYBIT_API uint64_t anybit_tensor_bytes(const anybit_tensor *tensor);
+
 typedef struct anybit_session_options {
   size_t size;       /* sizeof(anybit_session_options) */
   uint32_t threads;  /* that compute one run, the caller's among them; 0 means 1, at most 1024 */
