@@ -3,38 +3,22 @@
 #include "anybit/Pipelines/Compile.h"
 
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/raw_ostream.h"
-
-#include <optional>
 
 using namespace anybit;
 using namespace anybit::driver;
 using namespace llvm;
 
-static WeightStore parseStore(CommandLine &line) {
-  std::string text = line.text(OPT_store, "packed");
-  auto store = StringSwitch<std::optional<WeightStore>>(text)
-                   .Case("packed", WeightStore::Packed)
-                   .Case("master", WeightStore::Master)
-                   .Default(std::nullopt);
-  if (!store)
-    line.problem("--store is '" + text + "', expected packed or master");
-  return store.value_or(WeightStore::Packed);
-}
-
-static EmitKind parseEmit(CommandLine &line) {
-  std::string text = line.text(OPT_emit, "so");
-  auto kind = StringSwitch<std::optional<EmitKind>>(text)
-                  .Case("so", EmitKind::SharedLibrary)
-                  .Case("obj", EmitKind::Object)
-                  .Case("lib", EmitKind::StaticLibrary)
-                  .Case("llvm", EmitKind::LLVM)
-                  .Case("asm", EmitKind::Assembly)
-                  .Default(std::nullopt);
-  if (!kind)
-    line.problem("--emit is '" + text + "', expected so, obj, lib, llvm or asm");
-  return kind.value_or(EmitKind::SharedLibrary);
+/// The value that `parse` makes of the flag; what is none is a problem.
+template <class Value>
+static void parseFlag(CommandLine &line, OptionId id, StringRef flag, Expected<Value> (*parse)(StringRef), Value &value) {
+  if (!line.has(id))
+    return;
+  Expected<Value> parsed = parse(line.text(id));
+  if (parsed)
+    value = *parsed;
+  else
+    line.problem(flag + " is " + toString(parsed.takeError()));
 }
 
 /// The pairs of every --dim NAME=N; a name may hold '=' itself.
@@ -53,13 +37,6 @@ static std::vector<std::pair<std::string, int64_t>> parseDims(CommandLine &line)
   return dims;
 }
 
-static std::string parseStage(CommandLine &line) {
-  std::string stage = line.text(OPT_stop_after);
-  if (line.has(OPT_stop_after) && !is_contained(stageNames(), StringRef(stage)))
-    line.problem("--stop-after is '" + stage + "', expected one of " + join(stageNames(), ", "));
-  return stage;
-}
-
 int anybit::driver::compileCommand(CommandLine &line) {
   CompileOptions options;
   options.model = line.onlyInput("model");
@@ -67,9 +44,9 @@ int anybit::driver::compileCommand(CommandLine &line) {
   options.target = line.text(OPT_target, options.target);
   options.candidates = line.list(OPT_candidates);
   options.dims = parseDims(line);
-  options.store = parseStore(line);
-  options.emit = parseEmit(line);
-  options.stopAfter = parseStage(line);
+  parseFlag(line, OPT_store, "--store", parseWeightStore, options.store);
+  parseFlag(line, OPT_emit, "--emit", parseEmitKind, options.emit);
+  parseFlag(line, OPT_stop_after, "--stop-after", parseStage, options.stopAfter);
   options.optimization = static_cast<unsigned>(line.number(OPT_optimization, options.optimization, 0, 3));
   options.timing = line.has(OPT_timing);
   options.statsJson = line.has(OPT_stats_json);

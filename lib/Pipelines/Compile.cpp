@@ -4,6 +4,7 @@
 #include "anybit/Frontend/ONNX/Loader.h"
 #include "anybit/Pipelines/Register.h"
 #include "anybit/Pipelines/Stages.h"
+#include "anybit/Support/Progress.h"
 #include "anybit/Target/CPU/Emit.h"
 #include "anybit/Transforms/Passes.h"
 
@@ -28,7 +29,9 @@ enum ExitCode { exitDone = 0, exitInternal = 1, exitInvalid = 2, exitUnsupported
 /// One compilation: state and messages that the stages share.
 class Compilation {
 public:
-  Compilation(const CompileOptions &options, raw_ostream &diagnostics) : options(options), diagnostics(diagnostics) {
+  Compilation(const CompileOptions &options, raw_ostream &diagnostics)
+      : options(options), diagnostics(diagnostics),
+        progress("compile", stageNames().size(), options.quiet) {
     DialectRegistry registry;
     registerAllDialects(registry);
     context.appendDialectRegistry(registry);
@@ -49,10 +52,16 @@ private:
     diagnostics << "error: " << message << '\n';
     return code;
   }
+  int failToWrite(StringRef path, llvm::Error error) {
+    return fail(exitInvalid, "cannot write " + path + ": " + llvm::toString(std::move(error)));
+  }
   void report(Diagnostic &diagnostic);
   int import();
   int runStage(StringRef name, function_ref<void(OpPassManager &)> build);
   int emit();
+  int writeText(const cpu::EmitOptions &emitting);
+  int writeObjects(const cpu::EmitOptions &emitting);
+  llvm::Error link(const cpu::Artifact &artifact, StringRef descriptor);
   int writeIR();
   bool stopsAfter(StringRef stage) const { return options.stopAfter == stage; }
   void timeStage(StringRef name, Clock::time_point start);
@@ -61,6 +70,7 @@ private:
 
   const CompileOptions &options;
   raw_ostream &diagnostics;
+  Progress progress;
   MLIRContext context;
   CpuTarget target;
   OwningOpRef<ModuleOp> module;
@@ -105,6 +115,7 @@ int Compilation::import() {
 
 void Compilation::timeStage(StringRef name, Clock::time_point start) {
   times.emplace_back(name.str(), std::chrono::duration<double>(Clock::now() - start).count());
+  progress.advance();
   if (options.timing)
     diagnostics << llvm::format("%-10s %8.3f s\n", name.str().c_str(), times.back().second);
 }
@@ -120,15 +131,11 @@ int Compilation::runStage(StringRef name, function_ref<void(OpPassManager &)> bu
 }
 
 int Compilation::writeIR() {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  module->print(stream, OpPrintingFlags().enableDebugInfo(false));
-  if (llvm::Error error = llvm::writeToOutput(options.output, [&](raw_ostream &out) {
-        out << text;
-        return llvm::Error::success();
-      }))
-    return fail(exitInvalid, "cannot write " + options.output + ": " + llvm::toString(std::move(error)));
-  return exitDone;
+  llvm::Error error = llvm::writeToOutput(options.output, [&](raw_ostream &out) {
+    module->print(out, OpPrintingFlags().enableDebugInfo(false));
+    return llvm::Error::success();
+  });
+  return error ? failToWrite(options.output, std::move(error)) : int(exitDone);
 }
 
 cpu::EmitOptions Compilation::emitOptions() const {
@@ -140,31 +147,48 @@ cpu::EmitOptions Compilation::emitOptions() const {
           shared ? "anybit_module_descriptor" : "anybit_" + model, "anybit_" + model + "_"};
 }
 
-int Compilation::emit() {
+int Compilation::writeText(const cpu::EmitOptions &emitting) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (llvm::Error error = cpu::emitText(*module, emitting, options.emit == EmitKind::Assembly, stream))
+    return fail(exitInternal, llvm::toString(std::move(error)));
+  llvm::Error error = llvm::writeToOutput(options.output, [&](raw_ostream &out) {
+    out << text;
+    return llvm::Error::success();
+  });
+  return error ? failToWrite(options.output, std::move(error)) : int(exitDone);
+}
+
+/// An object or a library goes with its header: neither is left without the other.
+llvm::Error Compilation::link(const cpu::Artifact &artifact, StringRef descriptor) {
+  if (options.emit == EmitKind::SharedLibrary)
+    return cpu::linkSharedLibrary(artifact, options.output);
+  std::string header = headerPath(options.output);
+  if (llvm::Error error = writeHeader(artifact, descriptor, header))
+    return llvm::createStringError("cannot write " + header + ": " + llvm::toString(std::move(error)));
+  llvm::Error error = options.emit == EmitKind::Object ? cpu::linkObject(artifact, options.output)
+                                                       : cpu::writeStaticLibrary(artifact, options.output);
+  if (error)
+    llvm::sys::fs::remove(header);
+  return error;
+}
+
+int Compilation::writeObjects(const cpu::EmitOptions &emitting) {
   Clock::time_point start = Clock::now();
-  cpu::EmitOptions emitting = emitOptions();
-  auto check = [&](llvm::Error error) -> int {
-    return error ? fail(exitInternal, llvm::toString(std::move(error))) : int(exitDone);
-  };
-  if (options.emit == EmitKind::LLVM || options.emit == EmitKind::Assembly) {
-    return check(llvm::writeToOutput(options.output, [&](raw_ostream &out) {
-      return cpu::emitText(*module, emitting, options.emit == EmitKind::Assembly, out);
-    }));
-  }
   llvm::Expected<cpu::Artifact> artifact = cpu::emitObjects(*module, emitting);
   if (!artifact)
-    return check(artifact.takeError());
+    return fail(exitInternal, llvm::toString(artifact.takeError()));
   timeStage("emit", start);
   start = Clock::now();
-  llvm::Error error = options.emit == EmitKind::SharedLibrary ? cpu::linkSharedLibrary(*artifact, options.output)
-                      : options.emit == EmitKind::Object      ? cpu::linkObject(*artifact, options.output)
-                                                              : cpu::writeStaticLibrary(*artifact, options.output);
-  if (error)
+  if (llvm::Error error = link(*artifact, emitting.descriptor))
     return fail(exitInvalid, llvm::toString(std::move(error)));
   timeStage("link", start);
-  if (options.emit == EmitKind::SharedLibrary)
-    return exitDone;
-  return check(writeHeader(*module, emitting.descriptor, options.output));
+  return exitDone;
+}
+
+int Compilation::emit() {
+  bool isText = options.emit == EmitKind::LLVM || options.emit == EmitKind::Assembly;
+  return isText ? writeText(emitOptions()) : writeObjects(emitOptions());
 }
 
 /// Counters of the compiled module as one JSON object.
@@ -195,6 +219,9 @@ int Compilation::run() {
   if (!parsed)
     return fail(exitInvalid, llvm::toString(parsed.takeError()));
   target = *parsed;
+  bool hasHeader = options.emit == EmitKind::Object || options.emit == EmitKind::StaticLibrary;
+  if (hasHeader && headerPath(options.output) == options.output)
+    return fail(exitInvalid, "the output " + options.output + " is where its C header goes, give it another extension");
   Clock::time_point start = Clock::now();
   if (int code = import())
     return code;
@@ -226,13 +253,13 @@ int Compilation::run() {
 
 } // namespace
 
-llvm::ArrayRef<llvm::StringRef> stageNames() {
-  static constexpr llvm::StringRef names[] = {"import", "specialize", "integerize", "schedule", "kernels", "emit"};
-  return names;
-}
-
 int compileModel(const CompileOptions &options, llvm::raw_ostream &diagnostics) {
-  return Compilation(options, diagnostics).run();
+  // The progress bar is on the same terminal: messages wait until it is gone.
+  std::string messages;
+  llvm::raw_string_ostream stream(messages);
+  int code = Compilation(options, stream).run();
+  diagnostics << messages;
+  return code;
 }
 
 } // namespace anybit

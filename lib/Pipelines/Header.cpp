@@ -1,12 +1,10 @@
 #include "Header.h"
 
-#include "anybit/Transforms/Passes.h"
-
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
-
-using namespace mlir;
 
 namespace anybit {
 
@@ -17,39 +15,48 @@ static std::string upper(llvm::StringRef text) {
   return result;
 }
 
-/// Bytes of the constants that a variant reads, each once.
-static uint64_t weightBytes(plan::VariantOp variant, SymbolTable &symbols) {
-  llvm::StringMap<uint64_t> parts;
-  for (auto dispatch : variant.getBody().front().getOps<plan::DispatchOp>())
-    for (auto argument : dispatch.getArguments().getAsRange<plan::ArgumentAttr>())
-      if (argument.getSymbol()) {
-        auto constant = symbols.lookup<plan::ConstantOp>(argument.getSymbol().getValue());
-        auto type = cast<ShapedType>(constant.getValue().getType());
-        parts[constant.getSymName()] = type.getNumElements() * std::max(1u, type.getElementTypeBitWidth() / 8);
-      }
-  uint64_t total = 0;
-  for (const auto &part : parts)
-    total += part.second;
-  return total;
+static void writeSizes(llvm::raw_ostream &out, llvm::StringRef prefix, const cpu::Sizes &sizes) {
+  out << "#define " << prefix << "_WEIGHT_BYTES " << sizes.weights << "u\n"
+      << "#define " << prefix << "_CODE_BYTES " << sizes.code << "u\n"
+      << "#define " << prefix << "_ARENA_BYTES " << sizes.arena << "u\n";
 }
 
-llvm::Error writeHeader(ModuleOp module, llvm::StringRef descriptor, llvm::StringRef objectPath) {
-  SymbolTable symbols(module);
+/// Names that differ in punctuation only are one macro name: later ones get underscores.
+static std::string candidatePrefix(llvm::StringRef model, llvm::StringRef candidate, llvm::StringSet<> &used) {
+  std::string prefix = (model + "_" + upper(candidate)).str();
+  while (!used.insert(prefix).second)
+    prefix += '_';
+  return prefix;
+}
+
+static void writeText(llvm::raw_ostream &out, const cpu::Artifact &artifact, llvm::StringRef descriptor) {
+  std::string model = upper(descriptor);
+  out << "/* Made by anybit. Open with anybit_module_wrap(&" << descriptor << ", &module). */\n"
+      << "#ifndef " << model << "_H\n#define " << model << "_H\n\n#include \"anybit/abi.h\"\n\n"
+      << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nextern const anybit_module_descriptor " << descriptor
+      << ";\n\n/* All candidates: every constant and every kernel once, the largest arena. */\n";
+  writeSizes(out, model, artifact.total);
+  out << "\n/* Each candidate alone: the constants that it reads (with the master store its slot too), the machine\n"
+         "   code of its kernels, its arena. What candidates share counts in each of them. */\n";
+  llvm::StringSet<> used;
+  unsigned index = 0;
+  for (const cpu::Sizes &candidate : artifact.candidates) {
+    std::string prefix = candidatePrefix(model, candidate.name, used);
+    out << "#define " << prefix << "_INDEX " << index++ << "u\n";
+    writeSizes(out, prefix, candidate);
+  }
+  out << "\n#ifdef __cplusplus\n}\n#endif\n#endif /* " << model << "_H */\n";
+}
+
+std::string headerPath(llvm::StringRef objectPath) {
   llvm::SmallString<128> path(objectPath);
   llvm::sys::path::replace_extension(path, ".h");
-  std::string guard = upper(descriptor) + "_H";
+  return path.str().str();
+}
+
+llvm::Error writeHeader(const cpu::Artifact &artifact, llvm::StringRef descriptor, llvm::StringRef path) {
   return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
-    out << "/* Made by anybit. Open with anybit_module_wrap(&" << descriptor << ", &module). */\n"
-        << "#ifndef " << guard << "\n#define " << guard << "\n\n#include \"anybit/abi.h\"\n\n"
-        << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nextern const anybit_module_descriptor " << descriptor << ";\n\n";
-    unsigned index = 0;
-    for (auto variant : module.getOps<plan::VariantOp>()) {
-      std::string name = upper(descriptor) + "_" + upper(variant.getSymName());
-      out << "#define " << name << "_INDEX " << index++ << "u\n"
-          << "#define " << name << "_WEIGHT_BYTES " << weightBytes(variant, symbols) << "u\n"
-          << "#define " << name << "_ARENA_BYTES " << variant.getArenaBytes() << "u\n";
-    }
-    out << "\n#ifdef __cplusplus\n}\n#endif\n#endif /* " << guard << " */\n";
+    writeText(out, artifact, descriptor);
     return llvm::Error::success();
   });
 }

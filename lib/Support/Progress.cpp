@@ -13,29 +13,41 @@ static constexpr std::chrono::milliseconds period(100);
 static constexpr unsigned barColumns = 30;
 
 Progress::Progress(llvm::StringRef label, uint64_t total, bool quiet)
-    : label(label), total(std::max<uint64_t>(total, 1)),
-      enabled(!quiet && llvm::sys::Process::StandardErrIsDisplayed()), nextDraw(Clock::now() + silence) {}
+    : label(label), total(std::max<uint64_t>(total, 1)) {
+  if (!quiet && llvm::sys::Process::StandardErrIsDisplayed())
+    painter = std::thread([this] { drawUntilEnd(); });
+}
 
 Progress::~Progress() {
-  if (drawn)
-    llvm::errs() << "\r\033[K";
+  if (!painter.joinable())
+    return;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    ended = true;
+  }
+  changed.notify_one();
+  painter.join();
 }
 
-void Progress::advance(uint64_t steps) {
-  uint64_t count = done.fetch_add(steps) + steps;
-  if (!enabled)
+void Progress::drawUntilEnd() {
+  std::unique_lock<std::mutex> lock(mutex);
+  auto atEnd = [this] { return ended; };
+  Clock::time_point start = Clock::now();
+  if (changed.wait_for(lock, silence, atEnd))
     return;
-  // A thread that finds another one drawing has better things to do.
-  std::unique_lock<std::mutex> lock(mutex, std::try_to_lock);
-  if (!lock.owns_lock() || Clock::now() < nextDraw)
-    return;
-  draw(std::min(count, total));
-  nextDraw = Clock::now() + period;
+  do
+    draw(std::chrono::duration<double>(Clock::now() - start).count());
+  while (!changed.wait_for(lock, period, atEnd));
+  llvm::errs() << "\r\033[K";
 }
 
-void Progress::draw(uint64_t count) {
-  unsigned filled = static_cast<unsigned>(static_cast<double>(count) / static_cast<double>(total) * barColumns);
-  llvm::errs() << '\r' << label << " [" << std::string(filled, '#') << std::string(barColumns - filled, ' ') << "] "
-               << llvm::format("%3u%%", static_cast<unsigned>(100.0 * static_cast<double>(count) / total)) << "\033[K";
-  drawn = true;
+void Progress::draw(double seconds) const {
+  double part = static_cast<double>(std::min(done.load(std::memory_order_relaxed), total)) / static_cast<double>(total);
+  unsigned filled = static_cast<unsigned>(part * barColumns);
+  std::string line;
+  llvm::raw_string_ostream(line) << '\r' << label << " [" << std::string(filled, '#')
+                                 << std::string(barColumns - filled, ' ') << "] "
+                                 << llvm::format("%3u%% %4.0f s", static_cast<unsigned>(100 * part), seconds)
+                                 << "\033[K";
+  llvm::errs() << line;
 }

@@ -4,8 +4,6 @@
 #include "anybit/Pipelines/Compile.h"
 #include "anybit/Quantize/Quantize.h"
 
-#include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <nanobind/stl/pair.h>
@@ -18,27 +16,13 @@ namespace anybit::python {
 
 static std::string optionalPath(nb::handle path) { return path.is_none() ? "" : pathOf(path); }
 
-/// The value called `text`, or InvalidInput with the names that there are.
+/// The value that `parse` makes of `text`; raises InvalidInput.
 template <class Value>
-static Value choose(const char *what, const std::string &text, llvm::ArrayRef<std::pair<const char *, Value>> values) {
-  for (auto [name, value] : values)
-    if (text == name)
-      return value;
-  raiseInvalidInput(std::string(what) + " is '" + text + "', expected one of " +
-                    llvm::join(llvm::make_first_range(values), ", "));
-}
-
-static const std::pair<const char *, WeightStore> stores[] = {{"packed", WeightStore::Packed},
-                                                              {"master", WeightStore::Master}};
-static const std::pair<const char *, EmitKind> kinds[] = {{"so", EmitKind::SharedLibrary},
-                                                          {"obj", EmitKind::Object},
-                                                          {"lib", EmitKind::StaticLibrary},
-                                                          {"llvm", EmitKind::LLVM},
-                                                          {"asm", EmitKind::Assembly}};
-
-static void checkStage(const std::string &stage) {
-  if (!stage.empty() && !llvm::is_contained(stageNames(), llvm::StringRef(stage)))
-    raiseInvalidInput("stop_after is '" + stage + "', expected one of " + llvm::join(stageNames(), ", "));
+static Value parsed(const char *what, const std::string &text, llvm::Expected<Value> (*parse)(llvm::StringRef)) {
+  llvm::Expected<Value> value = parse(text);
+  if (!value)
+    raiseInvalidInput(std::string(what) + " is " + llvm::toString(value.takeError()));
+  return *value;
 }
 
 /// Runs `tool` without the GIL; returns its exit code and its messages.
@@ -65,10 +49,9 @@ static nb::tuple compileModelFrom(nb::object model, nb::object output, const std
   options.target = target;
   options.candidates = std::move(candidates);
   options.dims = std::move(dims);
-  options.store = choose<WeightStore>("store", store, stores);
-  options.emit = choose<EmitKind>("emit", emit, kinds);
-  checkStage(stopAfter);
-  options.stopAfter = stopAfter;
+  options.store = parsed("store", store, parseWeightStore);
+  options.emit = parsed("emit", emit, parseEmitKind);
+  options.stopAfter = stopAfter.empty() ? "" : parsed("stop_after", stopAfter, parseStage);
   options.optimization = optimization;
   options.timing = timing;
   options.statsJson = stats;

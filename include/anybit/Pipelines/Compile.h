@@ -8,6 +8,7 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
 
 #include <cstdint>
 #include <string>
@@ -50,6 +51,12 @@ struct CompileOptions {
 
 /// The stages in order: import, specialize, integerize, schedule, kernels, emit.
 llvm::ArrayRef<llvm::StringRef> stageNames();
+
+/// The spellings of the command line: `packed` or `master`; `so`, `obj`, `lib`, `llvm` or `asm`; a name of
+/// `stageNames()`. The message of an error quotes `text` and lists what there is: put the option's name before it.
+llvm::Expected<WeightStore> parseWeightStore(llvm::StringRef text);
+llvm::Expected<EmitKind> parseEmitKind(llvm::StringRef text);
+llvm::Expected<std::string> parseStage(llvm::StringRef text);
 
 /// Compiles `options.model`. Every message goes to `diagnostics`, one sentence a line.
 /// Returns the exit code of the tool: 0 done, 1 internal error, 2 invalid input, 3 unsupported.

@@ -6,14 +6,16 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <thread>
 
 namespace anybit {
 
-/// One line on standard error that shows how far a piece of work is. It appears only on a terminal, only when the work
-/// takes longer than two seconds, and is wiped at the end. Any thread may call `advance`.
+/// One line on standard error that shows how far a piece of work is and how long it has taken. It appears only on a
+/// terminal, only when the work takes longer than two seconds, and is wiped at the end. Any thread may call `advance`.
 class Progress {
 public:
   /// `total` steps of work, named `label`; `quiet` (the flag -q) never draws.
@@ -22,20 +24,21 @@ public:
   Progress(const Progress &) = delete;
   Progress &operator=(const Progress &) = delete;
 
-  /// Counts `steps` as done and redraws at most ten times a second.
-  void advance(uint64_t steps = 1);
+  /// Counts `steps` as done.
+  void advance(uint64_t steps = 1) { done.fetch_add(steps, std::memory_order_relaxed); }
 
 private:
   using Clock = std::chrono::steady_clock;
-  void draw(uint64_t count);
+  void drawUntilEnd();
+  void draw(double seconds) const;
 
   const std::string label;
   const uint64_t total;
-  const bool enabled;
   std::atomic<uint64_t> done = {0};
   std::mutex mutex;
-  Clock::time_point nextDraw;
-  bool drawn = false;
+  std::condition_variable changed;
+  bool ended = false;
+  std::thread painter; ///< On a terminal only. Steps may be long: the line must not wait for them.
 };
 
 } // namespace anybit

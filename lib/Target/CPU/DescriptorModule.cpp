@@ -22,9 +22,9 @@ namespace {
 
 class DescriptorBuilder {
 public:
-  DescriptorBuilder(ModuleOp module, const EmitOptions &options, const llvm::StringMap<uint64_t> &codeBytes,
-                    llvm::LLVMContext &context, llvm::TargetMachine &machine)
-      : module(module), options(options), codeBytes(codeBytes), context(context),
+  DescriptorBuilder(ModuleOp module, const EmitOptions &options, llvm::ArrayRef<Sizes> sizes, llvm::LLVMContext &context,
+                    llvm::TargetMachine &machine)
+      : module(module), options(options), sizes(sizes), context(context),
         out(std::make_unique<llvm::Module>("descriptor", context)) {
     out->setTargetTriple(machine.getTargetTriple());
     out->setDataLayout(machine.createDataLayout());
@@ -53,12 +53,12 @@ private:
 
   ModuleOp module;
   const EmitOptions &options;
-  const llvm::StringMap<uint64_t> &codeBytes;
+  llvm::ArrayRef<Sizes> sizes;
   llvm::LLVMContext &context;
   std::unique_ptr<llvm::Module> out;
   llvm::PointerType *pointer;
   llvm::StringMap<llvm::Constant *> constants, texts;
-  llvm::StringMap<uint64_t> constantBytes;
+  llvm::StringMap<uint64_t> constantElements;
   llvm::StringMap<unsigned> kernelIndex;
   llvm::StringMap<unsigned> masterIndex;
   unsigned kernelCount = 0, variantCount = 0, masterCount = 0;
@@ -104,7 +104,7 @@ void DescriptorBuilder::addConstants() {
     }
     auto *data = llvm::ConstantDataArray::getString(context, StringRef(bytes.data(), bytes.size()), /*AddNull=*/false);
     constants[op.getSymName()] = global(data, op.getSymName(), ANYBIT_ALIGNMENT);
-    constantBytes[op.getSymName()] = bytes.size();
+    constantElements[op.getSymName()] = op.getValue().getNumElements();
   }
   // Kernels may read, never write, past the last constant (abi.h).
   llvm::SmallString<ANYBIT_ALIGNMENT> room;
@@ -179,7 +179,7 @@ llvm::Constant *DescriptorBuilder::addMasters() {
 }
 
 llvm::Constant *DescriptorBuilder::rebuild(plan::RebuildOp op) {
-  uint64_t scales = constantBytes.lookup(op.getScales()) / sizeof(float);
+  uint64_t scales = constantElements.lookup(op.getScales());
   return record({u32(masterIndex.lookup(op.getMaster())), u32(op.getFormat()), u32(op.getBits()), u32(scales),
                  constants.lookup(op.getScales()), llvm::ConstantDataArray::get(context, op.getAlpha()),
                  u32(op.getColumnBlock()), u32(op.getStorageBits()), u32(op.getTapsInRun()), u32(op.getInputZero()),
@@ -191,29 +191,16 @@ llvm::Constant *DescriptorBuilder::addVariants() {
   llvm::SmallVector<llvm::Constant *> variants;
   for (auto op : module.getOps<plan::VariantOp>()) {
     llvm::SmallVector<llvm::Constant *> dispatches, rebuilds;
-    llvm::StringMap<uint64_t> weights, code;
-    for (auto inner : op.getBody().front().getOps<plan::DispatchOp>()) {
+    for (auto inner : op.getBody().front().getOps<plan::DispatchOp>())
       dispatches.push_back(dispatch(inner));
-      code[inner.getKernel()] = codeBytes.lookup(options.prefix + inner.getKernel().str());
-      for (auto argument : inner.getArguments().getAsRange<plan::ArgumentAttr>())
-        if (argument.getSymbol())
-          weights[argument.getSymbol().getValue()] = constantBytes.lookup(argument.getSymbol().getValue());
-    }
     for (auto inner : op.getBody().front().getOps<plan::RebuildOp>())
       rebuilds.push_back(rebuild(inner));
-    auto total = [](const llvm::StringMap<uint64_t> &parts) {
-      uint64_t sum = 0;
-      for (const auto &part : parts)
-        sum += part.second;
-      return sum;
-    };
-    arenaBytes = std::max<uint64_t>(arenaBytes, op.getArenaBytes());
+    const Sizes &bytes = sizes[variantCount++];
+    arenaBytes = std::max(arenaBytes, bytes.arena);
     variants.push_back(record({text(op.getSymName()), array(dispatches, "dispatches"),
                                array(rebuilds, "rebuilds"), u32(dispatches.size()), u32(rebuilds.size()),
-                               u64(total(weights) + op.getSlotBytes()), u64(total(code)), u64(op.getArenaBytes()),
-                               u64(op.getSlotBytes())}));
+                               u64(bytes.weights), u64(bytes.code), u64(bytes.arena), u64(op.getSlotBytes())}));
     slotBytes = std::max<uint64_t>(slotBytes, op.getSlotBytes());
-    ++variantCount;
   }
   return array(variants, "variants");
 }
@@ -251,9 +238,9 @@ std::unique_ptr<llvm::Module> DescriptorBuilder::build() {
 } // namespace
 
 std::unique_ptr<llvm::Module> buildDescriptorModule(ModuleOp module, const EmitOptions &options,
-                                                    const llvm::StringMap<uint64_t> &codeBytes,
-                                                    llvm::LLVMContext &context, llvm::TargetMachine &machine) {
-  return DescriptorBuilder(module, options, codeBytes, context, machine).build();
+                                                    llvm::ArrayRef<Sizes> sizes, llvm::LLVMContext &context,
+                                                    llvm::TargetMachine &machine) {
+  return DescriptorBuilder(module, options, sizes, context, machine).build();
 }
 
 } // namespace anybit::cpu

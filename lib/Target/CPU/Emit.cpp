@@ -1,12 +1,12 @@
 #include "anybit/Target/CPU/Emit.h"
 #include "KernelModule.h"
+#include "Sizes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 
 #include "llvm/IR/LegacyPassManager.h"
-#include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/Parallel.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 
@@ -36,24 +36,6 @@ llvm::Error emitFile(llvm::Module &module, llvm::TargetMachine &machine, llvm::r
   if (machine.addPassesToEmitFile(passes, out, nullptr, type))
     return llvm::createStringError("the target emits no objects");
   passes.run(module);
-  return llvm::Error::success();
-}
-
-/// Sizes of the functions of an object; a kernel's wrapper counts its body.
-llvm::Error addCodeBytes(ArrayRef<char> object, llvm::StringMap<uint64_t> &sizes) {
-  llvm::MemoryBufferRef buffer(StringRef(object.data(), object.size()), "kernels");
-  auto file = llvm::object::ObjectFile::createELFObjectFile(buffer);
-  if (!file)
-    return file.takeError();
-  for (const llvm::object::ELFSymbolRef symbol : cast<llvm::object::ELFObjectFileBase>(**file).symbols()) {
-    auto name = symbol.getName();
-    if (!name)
-      return name.takeError();
-    StringRef kernel = *name;
-    kernel.consume_back(".body");
-    if (symbol.getELFType() == llvm::ELF::STT_FUNC)
-      sizes[kernel] += symbol.getSize();
-  }
   return llvm::Error::success();
 }
 
@@ -94,11 +76,13 @@ llvm::Expected<Artifact> emitObjects(ModuleOp module, const EmitOptions &options
     if (llvm::Error error = addCodeBytes(artifact.objects[i], codeBytes))
       return error;
   }
+  measureCandidates(module, options.prefix, codeBytes, artifact);
   auto machine = createTargetMachine(options.target, 0);
   if (!machine)
     return machine.takeError();
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> descriptor = buildDescriptorModule(module, options, codeBytes, context, **machine);
+  std::unique_ptr<llvm::Module> descriptor =
+      buildDescriptorModule(module, options, artifact.candidates, context, **machine);
   llvm::raw_svector_ostream out(artifact.objects[parts]);
   if (llvm::Error error = emitFile(*descriptor, **machine, out, llvm::CodeGenFileType::ObjectFile))
     return error;

@@ -15,10 +15,10 @@ llvm::Expected<std::unique_ptr<llvm::Module>> buildKernelModule(mlir::ModuleOp k
                                                                 llvm::LLVMContext &context,
                                                                 llvm::TargetMachine &machine);
 
-/// The constants, the descriptor and the note as LLVM IR. `codeBytes`: size of each kernel's code by symbol.
+/// The constants, the descriptor and the note as LLVM IR. `sizes`: of the variants, in order.
 std::unique_ptr<llvm::Module> buildDescriptorModule(mlir::ModuleOp module, const EmitOptions &options,
-                                                    const llvm::StringMap<uint64_t> &codeBytes,
-                                                    llvm::LLVMContext &context, llvm::TargetMachine &machine);
+                                                    llvm::ArrayRef<Sizes> sizes, llvm::LLVMContext &context,
+                                                    llvm::TargetMachine &machine);
 
 } // namespace anybit::cpu
 

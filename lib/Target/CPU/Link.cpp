@@ -4,9 +4,9 @@
 
 #include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 
@@ -70,17 +70,16 @@ Error runLinker(ArrayRef<StringRef> flags, const ObjectFiles &files, StringRef o
   return createStringError("linking failed: " + message + (text ? (*text)->getBuffer().str() : std::string()));
 }
 
-/// Moves a finished file to its place; nothing half written is ever seen there.
+/// Copies a finished file to its place; nothing half written is ever seen there.
 Error publish(StringRef from, StringRef to) {
-  SmallString<128> temporary(to);
-  temporary += ".part";
-  std::error_code error = sys::fs::copy_file(from, temporary);
-  if (!error)
-    error = sys::fs::rename(temporary, to);
-  if (!error)
+  auto file = MemoryBuffer::getFile(from);
+  if (!file)
+    return createStringError("cannot read " + from + ": " + file.getError().message());
+  Error error = writeToOutput(to, [&](raw_ostream &out) {
+    out << (*file)->getBuffer();
     return Error::success();
-  sys::fs::remove(temporary);
-  return createStringError(error, "cannot write " + to + ": " + error.message());
+  });
+  return error ? createStringError("cannot write " + to + ": " + toString(std::move(error))) : Error::success();
 }
 
 } // namespace

@@ -102,8 +102,8 @@ typedef struct anybit_variant {
   const anybit_rebuild *rebuilds; /* master store, else NULL */
   uint32_t dispatch_count;
   uint32_t rebuild_count;
-  uint64_t weight_bytes; /* constants this variant reads */
-  uint64_t code_bytes;   /* machine code of its kernels */
+  uint64_t weight_bytes; /* constants its dispatches read, and its slot; shared ones count in every variant */
+  uint64_t code_bytes;   /* machine code of its kernels; shared ones count in every variant */
   uint64_t arena_bytes;  /* high-water mark of this variant */
   uint64_t slot_bytes;   /* master store, else 0 */
 } anybit_variant;

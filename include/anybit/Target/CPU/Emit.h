@@ -17,10 +17,22 @@ struct EmitOptions {
   std::string prefix;     ///< Of kernel symbols: what keeps two models in one program apart.
 };
 
+/// Bytes of one candidate, or of all of them.
+struct Sizes {
+  std::string name;
+  uint64_t weights = 0; ///< Constants that its dispatches read; with the master store, its slot too.
+  uint64_t code = 0;    ///< Machine code of its kernels.
+  uint64_t arena = 0;   ///< High-water mark.
+};
+
 /// Kernels and descriptor of one module.
 struct Artifact {
   /// Objects in a fixed order: equal input gives equal bytes.
   llvm::SmallVector<llvm::SmallVector<char, 0>> objects;
+  /// In the order of the plan. What several candidates share counts in each of them,
+  std::vector<Sizes> candidates;
+  /// and once here: all constants, all kernels, the largest arena.
+  Sizes total;
 };
 
 /// Code generation for a module of `plan` ops and kernel functions.
