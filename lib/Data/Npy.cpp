@@ -1,6 +1,6 @@
 #include "anybit/Data/Npy.h"
 #include "NpyFormat.h"
-#include "anybit/Data/File.h"
+#include "anybit/Support/File.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 

@@ -1,6 +1,6 @@
 #include "NpyFormat.h"
-#include "anybit/Data/File.h"
 #include "anybit/Data/Npy.h"
+#include "anybit/Support/File.h"
 
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringSet.h"

@@ -1,6 +1,6 @@
 #include "Measure.h"
 
-#include "anybit/Data/File.h"
+#include "anybit/Support/File.h"
 
 #include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/StringExtras.h"
@@ -82,7 +82,7 @@ static Error writeJson(const Artifact &artifact, const Findings &findings, const
                                    {"switch_ns", findings.switchNanoseconds},
                                    {"layers", layersToJson(artifact, findings)}};
   std::string text = formatv("{0:2}\n", value);
-  return data::writeFile(path, ArrayRef<char>(text.data(), text.size()));
+  return writeFile(path, ArrayRef<char>(text.data(), text.size()));
 }
 
 static void printTable(const Artifact &artifact, const Findings &findings) {

@@ -4,6 +4,7 @@
 #include "anybit/Frontend/ONNX/Loader.h"
 #include "anybit/Pipelines/Register.h"
 #include "anybit/Pipelines/Stages.h"
+#include "anybit/Support/File.h"
 #include "anybit/Support/Progress.h"
 #include "anybit/Target/CPU/Emit.h"
 #include "anybit/Transforms/Passes.h"
@@ -12,6 +13,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
@@ -52,14 +54,14 @@ private:
     diagnostics << "error: " << message << '\n';
     return code;
   }
-  int failToWrite(StringRef path, llvm::Error error) {
-    return fail(exitInvalid, "cannot write " + path + ": " + llvm::toString(std::move(error)));
-  }
   void report(Diagnostic &diagnostic);
   int import();
+  int checkDims(const onnx::Model &model);
+  int checkCandidates();
   int runStage(StringRef name, function_ref<void(OpPassManager &)> build);
   int emit();
-  int writeText(const cpu::EmitOptions &emitting);
+  int writeText(StringRef text);
+  int writeCode(const cpu::EmitOptions &emitting);
   int writeObjects(const cpu::EmitOptions &emitting);
   llvm::Error link(const cpu::Artifact &artifact, StringRef descriptor);
   int writeIR();
@@ -83,12 +85,45 @@ void Compilation::report(Diagnostic &diagnostic) {
   std::string text = diagnostic.str();
   unsupported |= StringRef(text).contains("unsupported:") || StringRef(text).contains("has no kernel");
   std::string layer;
-  diagnostic.getLocation()->walk([&](Location inner) {
+  bool isWhole = module && diagnostic.getLocation() == module->getLoc(); // it bears the name of the graph
+  if (!isWhole)
+    diagnostic.getLocation()->walk([&](Location inner) {
     if (auto named = dyn_cast<NameLoc>(inner))
       layer = named.getName().str();
     return layer.empty() ? WalkResult::advance() : WalkResult::interrupt();
   });
   diagnostics << "error: " << (layer.empty() ? "" : "node " + layer + ": ") << text << '\n';
+}
+
+/// A size for a dimension that the model does not leave open would be ignored without a word.
+int Compilation::checkDims(const onnx::Model &model) {
+  std::vector<std::string> free;
+  llvm::StringSet<> known;
+  for (const onnx::ValueInfo &input : model.graph.inputs)
+    for (const auto &[index, dimension] : llvm::enumerate(input.dims)) {
+      if (dimension.value)
+        continue;
+      std::string place = input.name + ":" + std::to_string(index);
+      free.push_back(dimension.name.empty() ? place : dimension.name);
+      known.insert(place);
+      if (!dimension.name.empty())
+        known.insert(dimension.name);
+    }
+  int code = exitDone;
+  for (const auto &[name, size] : options.dims)
+    if (!known.contains(name))
+      code = fail(exitInvalid, "the model has no free dimension '" + name + "', it has " +
+                                   (free.empty() ? "none" : llvm::join(free, ", ")));
+  return code;
+}
+
+int Compilation::checkCandidates() {
+  llvm::StringSet<> seen;
+  int code = exitDone;
+  for (const std::string &name : options.candidates)
+    if (!seen.insert(name).second)
+      code = fail(exitInvalid, "candidate '" + name + "' is named twice");
+  return code;
 }
 
 int Compilation::import() {
@@ -99,6 +134,8 @@ int Compilation::import() {
     onnx::ImportOptions importOptions;
     for (const auto &[name, size] : options.dims)
       importOptions.dims[name] = size;
+    if (int code = checkDims(model))
+      return code;
     importOptions.name = llvm::sys::path::stem(options.model).str();
     module = onnx::importModel(context, model, importOptions, problems);
   }
@@ -130,12 +167,16 @@ int Compilation::runStage(StringRef name, function_ref<void(OpPassManager &)> bu
   return exitDone;
 }
 
+int Compilation::writeText(StringRef text) {
+  llvm::Error error = writeFile(options.output, ArrayRef<char>(text.data(), text.size()));
+  return error ? fail(exitInvalid, llvm::toString(std::move(error))) : int(exitDone);
+}
+
 int Compilation::writeIR() {
-  llvm::Error error = llvm::writeToOutput(options.output, [&](raw_ostream &out) {
-    module->print(out, OpPrintingFlags().enableDebugInfo(false));
-    return llvm::Error::success();
-  });
-  return error ? failToWrite(options.output, std::move(error)) : int(exitDone);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, OpPrintingFlags().enableDebugInfo(false));
+  return writeText(text);
 }
 
 cpu::EmitOptions Compilation::emitOptions() const {
@@ -147,16 +188,12 @@ cpu::EmitOptions Compilation::emitOptions() const {
           shared ? "anybit_module_descriptor" : "anybit_" + model, "anybit_" + model + "_"};
 }
 
-int Compilation::writeText(const cpu::EmitOptions &emitting) {
+int Compilation::writeCode(const cpu::EmitOptions &emitting) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   if (llvm::Error error = cpu::emitText(*module, emitting, options.emit == EmitKind::Assembly, stream))
     return fail(exitInternal, llvm::toString(std::move(error)));
-  llvm::Error error = llvm::writeToOutput(options.output, [&](raw_ostream &out) {
-    out << text;
-    return llvm::Error::success();
-  });
-  return error ? failToWrite(options.output, std::move(error)) : int(exitDone);
+  return writeText(text);
 }
 
 /// An object or a library goes with its header: neither is left without the other.
@@ -165,7 +202,7 @@ llvm::Error Compilation::link(const cpu::Artifact &artifact, StringRef descripto
     return cpu::linkSharedLibrary(artifact, options.output);
   std::string header = headerPath(options.output);
   if (llvm::Error error = writeHeader(artifact, descriptor, header))
-    return llvm::createStringError("cannot write " + header + ": " + llvm::toString(std::move(error)));
+    return error;
   llvm::Error error = options.emit == EmitKind::Object ? cpu::linkObject(artifact, options.output)
                                                        : cpu::writeStaticLibrary(artifact, options.output);
   if (error)
@@ -188,7 +225,7 @@ int Compilation::writeObjects(const cpu::EmitOptions &emitting) {
 
 int Compilation::emit() {
   bool isText = options.emit == EmitKind::LLVM || options.emit == EmitKind::Assembly;
-  return isText ? writeText(emitOptions()) : writeObjects(emitOptions());
+  return isText ? writeCode(emitOptions()) : writeObjects(emitOptions());
 }
 
 /// Counters of the compiled module as one JSON object.
@@ -222,6 +259,8 @@ int Compilation::run() {
   bool hasHeader = options.emit == EmitKind::Object || options.emit == EmitKind::StaticLibrary;
   if (hasHeader && headerPath(options.output) == options.output)
     return fail(exitInvalid, "the output " + options.output + " is where its C header goes, give it another extension");
+  if (int code = checkCandidates())
+    return code;
   Clock::time_point start = Clock::now();
   if (int code = import())
     return code;

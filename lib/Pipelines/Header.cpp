@@ -1,5 +1,7 @@
 #include "Header.h"
 
+#include "anybit/Support/File.h"
+
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -55,10 +57,10 @@ std::string headerPath(llvm::StringRef objectPath) {
 }
 
 llvm::Error writeHeader(const cpu::Artifact &artifact, llvm::StringRef descriptor, llvm::StringRef path) {
-  return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
-    writeText(out, artifact, descriptor);
-    return llvm::Error::success();
-  });
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  writeText(stream, artifact, descriptor);
+  return writeFile(path, llvm::ArrayRef<char>(text.data(), text.size()));
 }
 
 } // namespace anybit

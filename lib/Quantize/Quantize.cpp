@@ -6,11 +6,11 @@
 #include "WriteModel.h"
 
 #include "anybit/Data/Calibration.h"
-#include "anybit/Data/File.h"
 #include "anybit/Data/Preprocess.h"
 #include "anybit/Frontend/ONNX/Convention.h"
 #include "anybit/Frontend/ONNX/Loader.h"
 #include "anybit/Quantize/Executor.h"
+#include "anybit/Support/File.h"
 #include "anybit/Support/Progress.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -239,9 +239,9 @@ private:
     raw_string_ostream stream(json);
     writeJson(result, stream);
     if (!options.report.empty())
-      if (Error error = data::writeFile(options.report, ArrayRef<char>(json.data(), json.size())))
+      if (Error error = writeFile(options.report, ArrayRef<char>(json.data(), json.size())))
         return fail(diagnostics, std::move(error), invalidInput);
-    if (Error error = data::writeFile(options.output, ArrayRef<char>(bytes.data(), bytes.size())))
+    if (Error error = writeFile(options.output, ArrayRef<char>(bytes.data(), bytes.size())))
       return fail(diagnostics, std::move(error), invalidInput);
     if (!options.quiet)
       writeText(result, diagnostics);

@@ -1,5 +1,7 @@
 #include "PlanVariant.h"
 
+#include "anybit/abi.h"
+
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 
 using namespace mlir;
@@ -45,6 +47,21 @@ LogicalResult generalize(func::FuncOp function) {
   return success();
 }
 
+/// The planner gives places to tensors of known size, nothing else.
+LogicalResult checkCandidate(func::FuncOp function) {
+  if (function.isDeclaration())
+    return function.emitOpError("is a candidate without a body");
+  for (Type type : llvm::concat<const Type>(function.getArgumentTypes(), function.getResultTypes())) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor || !tensor.hasStaticShape())
+      return function.emitOpError("takes or returns ") << type << ", expected tensors of static shape";
+    if (tensor.getRank() > int64_t(ANYBIT_MAX_RANK))
+      return function.emitOpError("unsupported: takes or returns ")
+             << type << " of rank " << tensor.getRank() << ", artifacts hold up to " << ANYBIT_MAX_RANK;
+  }
+  return success();
+}
+
 struct Plan : impl::PlanBase<Plan> {
   using PlanBase::PlanBase;
 
@@ -61,6 +78,11 @@ struct Plan : impl::PlanBase<Plan> {
         candidates.push_back(function);
     if (candidates.empty())
       return;
+    bool legal = true;
+    for (func::FuncOp function : candidates)
+      legal &= succeeded(checkCandidate(function));
+    if (!legal)
+      return signalPassFailure();
     addSignature(module, candidates.front());
     KernelPool kernels(module);
     ConstantPool constants(module);

@@ -38,6 +38,14 @@ _HOMES = {
 __all__ = [*_HOMES, "reference"]
 
 
+def _remedy(error: ImportError) -> str:
+    """What to do when the extension cannot be loaded: a wheel holds none of the libraries that it links."""
+    if "cannot open shared object file" in str(error):
+        return ("install the Debian packages libmlir-22, libllvm22, libprotobuf-lite32, libjpeg62-turbo and libpng16-16 "
+                "(and lld-22, which links artifacts)")
+    return "build the project or install its wheel"
+
+
 def __getattr__(name: str) -> Any:
     """Loads a public name at its first use."""
     if name == "reference":
@@ -47,8 +55,8 @@ def __getattr__(name: str) -> Any:
     try:
         home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     except ImportError as error:
-        raise ImportError(f"'{__name__}.{name}' needs the compiled extension {__name__}._anybit: {error}; build the "
-                          f"project or install its wheel") from error
+        raise ImportError(f"'{__name__}.{name}' needs the compiled extension {__name__}._anybit: {error}; "
+                          f"{_remedy(error)}") from error
     globals()[name] = value = getattr(home, name)
     return value
 

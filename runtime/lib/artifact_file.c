@@ -91,40 +91,36 @@ static anybit_status check_header(const anybit_artifact_file *file, const Elf64_
   return ANYBIT_OK;
 }
 
+/* What a segment or a section of the file must fulfil; one of notes may hold ours. */
+static anybit_status check_extent(anybit_artifact_file *file, uint64_t offset, uint64_t count, int has_notes,
+                                  uint64_t align, const char *outside) {
+  if (!inside(file, offset, count))
+    return bad(file, outside);
+  return has_notes ? find_in_notes(file, offset, count, align) : ANYBIT_OK;
+}
+
 static anybit_status scan_segments(anybit_artifact_file *file, const Elf64_Ehdr *header) {
-  for (uint32_t i = 0; i < header->e_phnum; ++i) {
+  anybit_status status = ANYBIT_OK;
+  for (uint32_t i = 0; status == ANYBIT_OK && i < header->e_phnum; ++i) {
     Elf64_Phdr segment;
-    anybit_status status =
-        anybit_artifact_file_read(file, header->e_phoff + i * sizeof segment, &segment, sizeof segment);
-    if (status != ANYBIT_OK)
-      return status;
-    if (!inside(file, segment.p_offset, segment.p_filesz))
-      return bad(file, "a segment lies behind its end");
-    if (segment.p_type == PT_NOTE)
-      status = find_in_notes(file, segment.p_offset, segment.p_filesz, segment.p_align);
-    if (status != ANYBIT_OK)
-      return status;
+    status = anybit_artifact_file_read(file, header->e_phoff + i * sizeof segment, &segment, sizeof segment);
+    if (status == ANYBIT_OK)
+      status = check_extent(file, segment.p_offset, segment.p_filesz, segment.p_type == PT_NOTE, segment.p_align,
+                            "a segment lies behind its end");
   }
-  return ANYBIT_OK;
+  return status;
 }
 
 static anybit_status scan_sections(anybit_artifact_file *file, const Elf64_Ehdr *header) {
-  for (uint32_t i = 0; i < header->e_shnum; ++i) {
+  anybit_status status = ANYBIT_OK;
+  for (uint32_t i = 0; status == ANYBIT_OK && i < header->e_shnum; ++i) {
     Elf64_Shdr section;
-    anybit_status status =
-        anybit_artifact_file_read(file, header->e_shoff + i * sizeof section, &section, sizeof section);
-    if (status != ANYBIT_OK)
-      return status;
-    if (section.sh_type == SHT_NULL || section.sh_type == SHT_NOBITS)
-      continue;
-    if (!inside(file, section.sh_offset, section.sh_size))
-      return bad(file, "a section lies behind its end");
-    if (section.sh_type == SHT_NOTE)
-      status = find_in_notes(file, section.sh_offset, section.sh_size, section.sh_addralign);
-    if (status != ANYBIT_OK)
-      return status;
+    status = anybit_artifact_file_read(file, header->e_shoff + i * sizeof section, &section, sizeof section);
+    if (status == ANYBIT_OK && section.sh_type != SHT_NULL && section.sh_type != SHT_NOBITS)
+      status = check_extent(file, section.sh_offset, section.sh_size, section.sh_type == SHT_NOTE, section.sh_addralign,
+                            "a section lies behind its end");
   }
-  return ANYBIT_OK;
+  return status;
 }
 
 static anybit_status find_note(anybit_artifact_file *file) {

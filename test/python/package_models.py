@@ -49,6 +49,18 @@ def write_float(path, channels=3, size=6):
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
+def write_deep(path, layers):
+    """x[1,8,12,12] -> y: `layers` convolutions, no two of one shape."""
+    rng = np.random.default_rng(6)
+    widths = [8 + layer for layer in range(layers + 1)]
+    weights = [numpy_helper.from_array(rng.normal(0, 0.1, (o, i, 3, 3)).astype(np.float32), f"w{i}")
+               for i, o in zip(widths, widths[1:])]
+    nodes = [helper.make_node("Conv", [f"v{i}", f"w{i}"], [f"v{i + 1}"], pads=[1, 1, 1, 1]) for i in widths[:-1]]
+    value = lambda i: helper.make_tensor_value_info(f"v{i}", TensorProto.FLOAT, [1, i, 12, 12])
+    graph = helper.make_graph(nodes, "deep", [value(widths[0])], [value(widths[-1])], weights)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
 def write_unsupported(path):
     """Two nodes that no version of ONNX has."""
     value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [4])

@@ -1,12 +1,12 @@
 #include "anybit/Target/CPU/Emit.h"
 
+#include "anybit/Support/File.h"
 #include "anybit/seal.h"
 
 #include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 
@@ -75,11 +75,8 @@ Error publish(StringRef from, StringRef to) {
   auto file = MemoryBuffer::getFile(from);
   if (!file)
     return createStringError("cannot read " + from + ": " + file.getError().message());
-  Error error = writeToOutput(to, [&](raw_ostream &out) {
-    out << (*file)->getBuffer();
-    return Error::success();
-  });
-  return error ? createStringError("cannot write " + to + ": " + toString(std::move(error))) : Error::success();
+  StringRef bytes = (*file)->getBuffer();
+  return writeFile(to, ArrayRef<char>(bytes.data(), bytes.size()));
 }
 
 } // namespace

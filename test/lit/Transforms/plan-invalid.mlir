@@ -34,3 +34,33 @@ func.func @accumulate(%x: tensor<4xf32>, %start: tensor<f32>) -> tensor<f32> att
   } -> tensor<f32>
   return %y : tensor<f32>
 }
+
+// -----
+
+// expected-error@+1 {{'func.func' op takes or returns 'f32', expected tensors of static shape}}
+func.func @w8a8(%x: tensor<4xf32>, %y: f32) -> tensor<4xf32> attributes {anybit.candidate = 0 : i64} {
+  return %x : tensor<4xf32>
+}
+
+// -----
+
+// expected-error@+1 {{'func.func' op takes or returns 'tensor<?xf32>', expected tensors of static shape}}
+func.func @w8a8(%x: tensor<?xf32>) -> tensor<?xf32> attributes {anybit.candidate = 0 : i64} {
+  return %x : tensor<?xf32>
+}
+// expected-error@+1 {{'func.func' op takes or returns 'memref<4xf32>', expected tensors of static shape}}
+func.func @w4a4(%x: tensor<4xf32>, %y: memref<4xf32>) attributes {anybit.candidate = 1 : i64} {
+  return
+}
+
+// -----
+
+// expected-error@+1 {{unsupported: takes or returns 'tensor<1x1x1x1x1x1x1x1x2xf32>' of rank 9, artifacts hold up to 8}}
+func.func @w8a8(%x: tensor<1x1x1x1x1x1x1x1x2xf32>) attributes {anybit.candidate = 0 : i64} {
+  return
+}
+
+// -----
+
+// expected-error@+1 {{'func.func' op is a candidate without a body}}
+func.func private @w8a8(tensor<4xf32>) attributes {anybit.candidate = 0 : i64}

@@ -13,6 +13,39 @@ using namespace anybit::lowbit;
 #define GET_OP_CLASSES
 #include "anybit/Dialect/Lowbit/IR/LowbitOps.cpp.inc"
 
+static bool hasBits(Family family, unsigned bits) {
+  switch (family) {
+  case Family::Dot4:
+    return bits == 1 || bits == 2 || bits == 4 || bits == 8;
+  case Family::Depthwise:
+    return bits == 8 || bits == 32;
+  case Family::Real:
+    return bits == 32;
+  case Family::Popcount:
+    return bits >= 1 && bits <= 8;
+  }
+  return false;
+}
+
+LogicalResult PackedAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, Family family, unsigned columns,
+                                 unsigned bits, unsigned taps, unsigned planes, unsigned pairSteps) {
+  if (!hasBits(family, bits))
+    return emitError() << stringifyFamily(family) << " does not store weights in " << bits << " bits";
+  bool isDot4 = family == Family::Dot4;
+  unsigned unit = bits == 1 && isDot4 ? 8 : 4;
+  if (columns == 0 || columns % unit != 0)
+    return emitError() << "has blocks of " << columns << " columns, expected a multiple of " << unit << " at " << bits
+                       << " bits";
+  if (taps == 0 || (taps > 1 && !isDot4))
+    return emitError() << "has runs of " << taps << " taps, expected 1, or more for dot4";
+  unsigned mostPlanes = isDot4 && bits == 8 ? 3 : 1;
+  if (planes == 0 || planes > mostPlanes)
+    return emitError() << "has " << planes << " planes, expected 1, or up to 3 for dot4 at 8 bits";
+  if (pairSteps > 0 && (!isDot4 || planes > 1))
+    return emitError() << "has int16 sums of " << pairSteps << " steps, which only dot4 of one plane has";
+  return success();
+}
+
 void LowbitDialect::initialize() {
   addOperations<
 #define GET_OP_LIST

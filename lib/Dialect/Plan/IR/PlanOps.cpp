@@ -1,9 +1,19 @@
 #include "anybit/Dialect/Plan/IR/Plan.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 using namespace mlir;
 using namespace anybit::plan;
+
+/// Whether `symbol` names an `Op` of the module around `user`; `what` says what it should name.
+template <class Op>
+static LogicalResult verifySymbol(Operation *user, FlatSymbolRefAttr symbol, StringRef what,
+                                  SymbolTableCollection &symbols) {
+  if (symbols.lookupNearestSymbolFrom<Op>(user, symbol))
+    return success();
+  return user->emitOpError("uses ") << symbol << ", which is no " << what << " of the module";
+}
 
 LogicalResult SignatureOp::verify() {
   if (getInputNames().size() != getInputTypes().size() || getOutputNames().size() != getOutputTypes().size())
@@ -45,12 +55,31 @@ LogicalResult DispatchOp::verify() {
   return success();
 }
 
+LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifySymbol<FunctionOpInterface>(*this, getKernelAttr(), "kernel", symbols)))
+    return failure();
+  for (auto argument : getArguments().getAsRange<ArgumentAttr>())
+    if (argument.getSymbol() && failed(verifySymbol<ConstantOp>(*this, argument.getSymbol(), "constant", symbols)))
+      return failure();
+  return success();
+}
+
+LogicalResult MasterOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifySymbol<ConstantOp>(*this, getValuesAttr(), "constant", symbols);
+}
+
 LogicalResult MasterOp::verify() {
   if (getShape().size() != 5)
     return emitOpError("has a shape of ") << getShape().size() << " numbers, expected outputs, inputs, height, width, groups";
   if (llvm::any_of(getShape(), [](int64_t size) { return size < 1; }))
     return emitOpError("has a size below 1");
   return success();
+}
+
+LogicalResult RebuildOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifySymbol<MasterOp>(*this, getMasterAttr(), "master", symbols)))
+    return failure();
+  return verifySymbol<ConstantOp>(*this, getScalesAttr(), "constant", symbols);
 }
 
 LogicalResult RebuildOp::verify() {

@@ -493,3 +493,68 @@ func.func @input_high(%x: tensor<1x4x8x8xi8>, %w: tensor<4x4x3x3xi8>) {
       : (tensor<1x4x8x8xi8>, tensor<4x4x3x3xi8>) -> tensor<1x4x8x8xf32>
   return
 }
+
+// -----
+
+// expected-error@+1 {{dot4 does not store weights in 3 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 3, taps = 1, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{depthwise does not store weights in 4 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<depthwise, columns = 8, bits = 4, taps = 1, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{real does not store weights in 8 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<real, columns = 8, bits = 8, taps = 1, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{has blocks of 0 columns, expected a multiple of 4 at 8 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 0, bits = 8, taps = 1, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{has blocks of 6 columns, expected a multiple of 4 at 32 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<real, columns = 6, bits = 32, taps = 1, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{has blocks of 12 columns, expected a multiple of 8 at 1 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 12, bits = 1, taps = 1, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{has runs of 0 taps, expected 1, or more for dot4}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 8, taps = 0, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{has runs of 3 taps, expected 1, or more for dot4}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<depthwise, columns = 8, bits = 8, taps = 3, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{has 0 planes, expected 1, or up to 3 for dot4 at 8 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 8, taps = 1, planes = 0>>)
+
+// -----
+
+// expected-error@+1 {{has 4 planes, expected 1, or up to 3 for dot4 at 8 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 8, taps = 1, planes = 4>>)
+
+// -----
+
+// expected-error@+1 {{has 2 planes, expected 1, or up to 3 for dot4 at 8 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 4, taps = 1, planes = 2>>)
+
+// -----
+
+// expected-error@+1 {{popcount does not store weights in 9 bits}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<popcount, columns = 8, bits = 9, taps = 1, planes = 1>>)
+
+// -----
+
+// expected-error@+1 {{has int16 sums of 4 steps, which only dot4 of one plane has}}
+func.func private @packed(tensor<8xi8, #lowbit.packed<popcount, columns = 8, bits = 1, taps = 1, planes = 1, pair_steps = 4>>)

@@ -91,3 +91,52 @@ plan.variant @w8a8 arena 0 { // expected-note {{see existing symbol definition h
 // expected-error@+1 {{redefinition of symbol named 'w8a8'}}
 plan.variant @w8a8 arena 0 {
 }
+
+// -----
+
+plan.variant @w8a8 arena 64 {
+  // expected-error@+1 {{'plan.dispatch' op uses @conv, which is no kernel of the module}}
+  plan.dispatch @conv layer "conv1" grid 1 []
+}
+
+// -----
+
+plan.constant @conv = dense<0> : tensor<64xi8>
+plan.variant @w8a8 arena 64 {
+  // expected-error@+1 {{'plan.dispatch' op uses @conv, which is no kernel of the module}}
+  plan.dispatch @conv layer "conv1" grid 1 []
+}
+
+// -----
+
+func.func private @conv()
+plan.variant @w8a8 arena 64 {
+  // expected-error@+1 {{'plan.dispatch' op uses @weights, which is no constant of the module}}
+  plan.dispatch @conv layer "conv1" grid 1 [#plan.argument<constant, symbol = @weights>]
+}
+
+// -----
+
+// expected-error@+1 {{'plan.master' op uses @values, which is no constant of the module}}
+plan.master @weights layer "conv1" values @values shape [16, 16, 3, 3, 1] layout 1 wavelet 0
+
+// -----
+
+plan.constant @values = dense<0.0> : tensor<1xf16>
+plan.variant @w4a4 arena 64 attributes {slot_bytes = 4096 : i64} {
+  // expected-error@+1 {{'plan.rebuild' op uses @values, which is no master of the module}}
+  plan.rebuild @values scales @values alpha [1.0, 1.0, 1.0, 1.0] {format = 0 : i32, bits = 4 : i32,
+      column_block = 16 : i32, storage_bits = 4 : i32, taps_in_run = 1 : i32, input_zero = 0 : i32,
+      weight_offset = 0 : i64, initial_offset = 1152 : i64}
+}
+
+// -----
+
+plan.constant @values = dense<0.0> : tensor<1xf16>
+plan.master @weights layer "conv1" values @values shape [1, 1, 1, 1, 1] layout 1 wavelet 0
+plan.variant @w4a4 arena 64 attributes {slot_bytes = 4096 : i64} {
+  // expected-error@+1 {{'plan.rebuild' op uses @scales, which is no constant of the module}}
+  plan.rebuild @weights scales @scales alpha [1.0, 1.0, 1.0, 1.0] {format = 0 : i32, bits = 4 : i32,
+      column_block = 16 : i32, storage_bits = 4 : i32, taps_in_run = 1 : i32, input_zero = 0 : i32,
+      weight_offset = 0 : i64, initial_offset = 1152 : i64}
+}

@@ -32,7 +32,7 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let assemblyFormat = "$sym_name `=` $value attr-dict";
 }
 
-def Plan_MasterOp : Plan_Op<"master", [Symbol]> {
+def Plan_MasterOp : Plan_Op<"master", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "float16 weights that candidates are rebuilt from";
   let description = [{
     Mirrors `anybit_master`: `values` in the order O, I/group, kh, kw; `layout` and `wavelet` are the numbers of
@@ -62,7 +62,7 @@ def Plan_VariantOp : Plan_Op<"variant", [Symbol, NoTerminator, SingleBlock]> {
   let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "int64_t":$arenaBytes, "int64_t":$slotBytes)>];
 }
 
-def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">]> {
+def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one call of a kernel";
   let description = [{
     Mirrors `anybit_dispatch`: the runtime calls `kernel` for parts of [0, grid). `macs` counts multiply-accumulates.
@@ -76,7 +76,7 @@ def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">]> {
   let hasVerifier = 1;
 }
 
-def Plan_RebuildOp : Plan_Op<"rebuild", [HasParent<"VariantOp">]> {
+def Plan_RebuildOp : Plan_Op<"rebuild", [HasParent<"VariantOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one weight tensor of a candidate, from its master";
   let description = [{
     Mirrors `anybit_rebuild`: mix the bands of `master` by `alpha`, quantize with `scales`, pack, and write weights and

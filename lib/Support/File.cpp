@@ -1,11 +1,11 @@
-#include "anybit/Data/File.h"
+#include "anybit/Support/File.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 
-namespace anybit::data {
+namespace anybit {
 
 /// Writes everything, and takes the error out of the stream: one left there ends the process in its destructor.
 static Error writeParts(raw_fd_ostream &stream, ArrayRef<ArrayRef<char>> parts) {
@@ -40,4 +40,4 @@ Error writeFile(StringRef path, ArrayRef<ArrayRef<char>> parts) {
   return createStringError("cannot write '" + path + "': " + toString(std::move(error)));
 }
 
-} // namespace anybit::data
+} // namespace anybit
