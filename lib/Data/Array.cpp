@@ -1,5 +1,7 @@
 #include "anybit/Data/Array.h"
 
+#include "anybit/Support/ElementTypes.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -7,50 +9,15 @@ using namespace llvm;
 
 namespace anybit::data {
 
+/// An artifact of a later version may name a type that is not known here: bytes.
 unsigned elementBytes(ElementType type) {
-  switch (type) {
-  case ElementType::UInt8:
-  case ElementType::Int8:
-  case ElementType::Bool:
-    return 1;
-  case ElementType::UInt16:
-  case ElementType::Int16:
-  case ElementType::Float16:
-    return 2;
-  case ElementType::Float32:
-  case ElementType::Int32:
-    return 4;
-  case ElementType::Int64:
-  case ElementType::Float64:
-    break;
-  }
-  return 8;
+  const ElementTypeInfo *info = findElementType(static_cast<int32_t>(type));
+  return info && info->bytes ? info->bytes : 1;
 }
 
 StringRef elementName(ElementType type) {
-  switch (type) {
-  case ElementType::Float32:
-    return "float32";
-  case ElementType::UInt8:
-    return "uint8";
-  case ElementType::Int8:
-    return "int8";
-  case ElementType::UInt16:
-    return "uint16";
-  case ElementType::Int16:
-    return "int16";
-  case ElementType::Int32:
-    return "int32";
-  case ElementType::Int64:
-    return "int64";
-  case ElementType::Bool:
-    return "bool";
-  case ElementType::Float16:
-    return "float16";
-  case ElementType::Float64:
-    break;
-  }
-  return "float64";
+  const ElementTypeInfo *info = findElementType(static_cast<int32_t>(type));
+  return info ? info->numpyName : "unknown";
 }
 
 std::string shapeText(ArrayRef<int64_t> dims) {

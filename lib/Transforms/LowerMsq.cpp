@@ -45,49 +45,83 @@ Value realConstant(OpBuilder &b, Location loc, double value) {
   return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value));
 }
 
+/// The zero point of a quantizer: one constant, or a value that a body reads.
+struct ZeroPoint {
+  int32_t constant = 0;
+  Value value; ///< Null where `constant` is it.
+};
+
+template <typename Op> ZeroPoint zeroPointOf(Op op) {
+  if (op.getFormat().getKind() != msq::FormatKind::Unsigned)
+    return {};
+  if (std::optional<int32_t> zero = constantInteger(op.getZero()))
+    return {*zero, {}};
+  return {0, op.getZero()};
+}
+
+/// The code of `scaled` with a zero point that is no constant, numerics N2: the sum of whole floats is exact.
+Value emitCodeWithZero(OpBuilder &b, Location loc, Value scaled, Value zero, msq::FormatAttr format) {
+  Value code = math::RoundEvenOp::create(b, loc, scaled);
+  code = arith::AddFOp::create(b, loc, code, arith::SIToFPOp::create(b, loc, b.getF32Type(), zero));
+  code = arith::MaximumFOp::create(b, loc, code, realConstant(b, loc, double(format.lowestCode())));
+  code = arith::MinimumFOp::create(b, loc, code, realConstant(b, loc, double(format.highestCode())));
+  return arith::TruncIOp::create(b, loc, b.getI8Type(), arith::FPToSIOp::create(b, loc, b.getI32Type(), code));
+}
+
 struct LowerQuantize : OpRewritePattern<msq::QuantizeOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(msq::QuantizeOp op, PatternRewriter &rewriter) const override {
-    msq::FormatAttr format = op.getFormat();
-    std::optional<int32_t> zero = constantInteger(op.getZero());
-    if (op.getBits() || !zero)
-      return rewriter.notifyMatchFailure(op, "width or zero point is not one constant");
-    bool hasZero = format.getKind() == msq::FormatKind::Unsigned;
-    Quantizer quantizer{op, 1, hasZero ? *zero : 0, format};
+    if (op.getBits())
+      return rewriter.notifyMatchFailure(op, "the width is not constant");
+    ZeroPoint zero = zeroPointOf(op);
+    Quantizer quantizer{op, 1, zero.constant, op.getFormat()};
     auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) -> Value {
       Value scaled = arith::DivFOp::create(b, loc, arguments[0], arguments[1]); // N2: a true division
       // N2: NaN has the code of 0.
       Value isNumber = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::ORD, scaled, scaled);
       scaled = arith::SelectOp::create(b, loc, isNumber, scaled, realConstant(b, loc, 0));
-      return emitCode(b, loc, scaled, quantizer);
+      return zero.value ? emitCodeWithZero(b, loc, scaled, arguments[2], op.getFormat())
+                        : emitCode(b, loc, scaled, quantizer);
     };
-    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getInput(), op.getScale(), op.getAxis(),
+    SmallVector<Value> parameters{op.getScale()};
+    if (zero.value)
+      parameters.push_back(zero.value);
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getInput(), parameters, op.getAxis(),
                                        rewriter.getI8Type(), body));
     return success();
   }
 };
 
+/// The integer of a code (numerics N2).
+Value emitDecoded(OpBuilder &b, Location loc, Value code, Value zero, msq::FormatAttr format) {
+  Type i32 = b.getI32Type();
+  if (format.getKind() == msq::FormatKind::Signed)
+    return arith::ExtSIOp::create(b, loc, i32, code);
+  code = arith::ExtUIOp::create(b, loc, i32, code);
+  if (format.getKind() != msq::FormatKind::Odd)
+    return arith::SubIOp::create(b, loc, code, zero);
+  Value top = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr((1 << format.getBits()) - 1));
+  return arith::SubIOp::create(b, loc, arith::AddIOp::create(b, loc, code, code), top);
+}
+
 struct LowerDequantize : OpRewritePattern<msq::DequantizeOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(msq::DequantizeOp op, PatternRewriter &rewriter) const override {
-    msq::FormatAttr format = op.getFormat();
-    std::optional<int32_t> zero = constantInteger(op.getZero());
-    if (op.getBits() || !zero)
-      return rewriter.notifyMatchFailure(op, "width or zero point is not one constant");
+    if (op.getBits())
+      return rewriter.notifyMatchFailure(op, "the width is not constant");
+    ZeroPoint zero = zeroPointOf(op);
     auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) -> Value {
-      Value code = format.getKind() == msq::FormatKind::Signed
-                       ? Value(arith::ExtSIOp::create(b, loc, b.getI32Type(), arguments[0]))
-                       : Value(arith::ExtUIOp::create(b, loc, b.getI32Type(), arguments[0]));
-      if (format.getKind() == msq::FormatKind::Odd)
-        code = arith::AddIOp::create(b, loc, code, code);
-      int32_t shift = format.getKind() == msq::FormatKind::Odd ? (1 << format.getBits()) - 1 : *zero;
-      Value offset = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(shift));
-      Value exact = arith::SIToFPOp::create(b, loc, b.getF32Type(), arith::SubIOp::create(b, loc, code, offset));
+      Value offset = zero.value ? arguments[2] : arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(zero.constant));
+      Value integer = emitDecoded(b, loc, arguments[0], offset, op.getFormat());
+      Value exact = arith::SIToFPOp::create(b, loc, b.getF32Type(), integer);
       return arith::MulFOp::create(b, loc, exact, arguments[1]);
     };
-    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getCodes(), op.getScale(), op.getAxis(),
+    SmallVector<Value> parameters{op.getScale()};
+    if (zero.value)
+      parameters.push_back(zero.value);
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getCodes(), parameters, op.getAxis(),
                                        rewriter.getF32Type(), body));
     return success();
   }

@@ -9,8 +9,14 @@ using namespace mlir;
 
 namespace anybit {
 
+/// What kernels see: bytes of the caller may be declared unsigned.
+static Type signlessElement(RankedTensorType type) {
+  Type element = type.getElementType();
+  return element.isUnsignedInteger() ? IntegerType::get(type.getContext(), element.getIntOrFloatBitWidth()) : element;
+}
+
 cpu::View rowMajor(RankedTensorType type) {
-  cpu::View view{type.getElementType(), SmallVector<int64_t, 4>(type.getShape()), {}};
+  cpu::View view{signlessElement(type), SmallVector<int64_t, 4>(type.getShape()), {}};
   view.strides.assign(type.getRank(), 1);
   for (int64_t d = type.getRank() - 1; d > 0; --d)
     view.strides[d - 1] = view.strides[d] * type.getDimSize(d);
@@ -18,7 +24,7 @@ cpu::View rowMajor(RankedTensorType type) {
 }
 
 cpu::View channelsLast(RankedTensorType type, const cpu::Halo &halo) {
-  cpu::View view{type.getElementType(), SmallVector<int64_t, 4>(type.getShape()), {}};
+  cpu::View view{signlessElement(type), SmallVector<int64_t, 4>(type.getShape()), {}};
   int64_t channels = type.getDimSize(1), width = type.getShape().back() + halo.left + halo.right;
   if (type.getRank() == 3) {
     view.strides = {width * channels, 1, channels};

@@ -192,6 +192,11 @@ LogicalResult VariantPlanner::planPad(tensor::PadOp op) {
 LogicalResult VariantPlanner::planView(Operation &op) {
   auto type = cast<RankedTensorType>(op.getResult(0).getType());
   Place source = placeOf(isa<linalg::TransposeOp>(op) ? cast<linalg::TransposeOp>(op).getInput() : op.getOperand(0));
+  if (isa<tensor::BitcastOp>(op)) {
+    source.halo = {};
+    places[op.getResult(0)] = source;
+    return success();
+  }
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
     places[op.getResult(0)] = viewOfSlice(source, slice.getStaticOffsets(), slice.getStaticSizes(),
                                           slice.getStaticStrides(), slice.getDroppedDims());
@@ -246,7 +251,8 @@ LogicalResult VariantPlanner::plan(Operation &op) {
     return planConcat(concat);
   if (auto pad = dyn_cast<tensor::PadOp>(op))
     return planPad(pad);
-  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp, linalg::TransposeOp>(op))
+  if (isa<tensor::BitcastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::ExtractSliceOp,
+          linalg::TransposeOp>(op))
     return planView(op);
   if (auto terminator = dyn_cast<func::ReturnOp>(op))
     return planReturn(terminator);

@@ -12,6 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   options.limits.nodes = 200;
   options.limits.expandedBytes = 1 << 20;
   options.limits.tensorBytes = 1 << 20;
+  options.limits.parsedBytes = 16 << 20;
+  ImportOptions importOptions;
+  importOptions.foldedBytes = 64 << 20;
   Model model;
   std::vector<Problem> problems;
   const llvm::ArrayRef<char> bytes(reinterpret_cast<const char *>(data), size);
@@ -19,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   // A program, or reasons why there is none.
-  if (bool(importModel(context, model, {}, problems)) != problems.empty())
+  if (bool(importModel(context, model, importOptions, problems)) != problems.empty())
     std::abort();
   return 0;
 }

@@ -34,13 +34,6 @@ def test_half_to_even_and_sign_of_zero():
     assert encode(np.array([0.0, -0.0, -1e-30], F32), Quantizer("odd", 1, F32(1))).integers.tolist() == [1, 1, -1]
 
 
-@pytest.mark.parametrize("mode,codes", [("ROUND", [-2, 0, 2, 1]), ("FLOOR", [-2, 0, 1, 0]), ("CEIL", [-1, 1, 2, 1]),
-                                        ("ROUND_TO_ZERO", [-1, 0, 1, 0])])
-def test_rounding_modes_of_qonnx(mode, codes):
-    x = np.array([-1.5, .5, 1.5, .75], F32)
-    assert encode(x, Quantizer("signed", 4, F32(1), rounding=mode)).q.tolist() == codes
-
-
 @pytest.mark.parametrize("kind,bits", FORMATS)
 def test_encode_is_monotone_idempotent_and_covers_the_range(kind, bits):
     quantizer = Quantizer(kind, bits, F32(.37), 5 if kind == "unsigned" and bits > 3 else 0)

@@ -16,6 +16,8 @@ namespace cl = llvm::cl;
 static cl::opt<std::string> path(cl::Positional, cl::desc("<model.onnx>"), cl::Required);
 static cl::list<std::string> pins("dim", cl::desc("size of a free dimension, by its name or INPUT:INDEX"),
                                   cl::value_desc("NAME=SIZE"));
+static cl::opt<int64_t> foldedBytes("folded-bytes", cl::desc("the most bytes of constants that folding may make"),
+                                    cl::init(ImportOptions().foldedBytes));
 static cl::opt<bool> elide("elide", cl::desc("leave the bytes of large constants out"));
 
 static int reportAll(llvm::ArrayRef<Problem> problems) {
@@ -31,6 +33,7 @@ int main(int argc, char **argv) {
   mlir::registerAsmPrinterCLOptions();
   cl::ParseCommandLineOptions(argc, argv, "reads an ONNX file and prints it as MLIR\n");
   ImportOptions options;
+  options.foldedBytes = foldedBytes;
   for (llvm::StringRef pin : pins) {
     auto [name, text] = pin.rsplit('=');
     if (text.getAsInteger(10, options.dims[name])) {

@@ -3,6 +3,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Errno.h"
+#include "llvm/Support/SHA1.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -122,25 +123,63 @@ static bool readFully(int descriptor, uint64_t offset, MutableArrayRef<char> dat
   return true;
 }
 
-bool ExternalData::read(StringRef location, uint64_t offset, uint64_t bytes, bool wholeRest, std::vector<char> &data,
-                        std::string &error) {
+File ExternalData::openRegular(StringRef location, uint64_t &size, std::string &error) {
   File file = open(location, error);
   if (!file)
-    return false;
+    return file;
   struct stat status = {};
-  if (::fstat(file.get(), &status) != 0) {
+  if (::fstat(file.get(), &status) != 0)
     error = systemError("its external data cannot be examined");
-    return false;
-  }
-  if (!S_ISREG(status.st_mode)) {
+  else if (!S_ISREG(status.st_mode))
     error = "its external data is not a regular file";
-    return false;
-  }
-  if (status.st_nlink != 1) {
+  else if (status.st_nlink != 1)
     error = ("its external data has " + Twine(status.st_nlink) + " hard links; it must have 1").str();
-    return false;
+  if (!error.empty())
+    return File();
+  size = status.st_size;
+  return file;
+}
+
+/// The SHA-1 digest of a file of `size` bytes in hexadecimal, "" if it cannot be read.
+static std::string digestOf(int descriptor, uint64_t size) {
+  SHA1 hash;
+  std::vector<char> chunk(size_t(1) << 20);
+  for (uint64_t at = 0; at < size; at += chunk.size()) {
+    chunk.resize(std::min<uint64_t>(chunk.size(), size - at));
+    if (!readFully(descriptor, at, chunk))
+      return "";
+    hash.update(StringRef(chunk.data(), chunk.size()));
   }
-  const uint64_t size = status.st_size;
+  return toHex(hash.final(), /*LowerCase=*/true);
+}
+
+bool ExternalData::check(StringRef location, StringRef expected, int64_t mostBytes, std::string &error) {
+  std::string &digest = digests[location];
+  uint64_t size = 0;
+  if (digest.empty()) {
+    File file = openRegular(location, size, error);
+    if (!file)
+      return false;
+    if (size > static_cast<uint64_t>(mostBytes))
+      error = ("its external data has a checksum and " + Twine(size) + " bytes; at most " + Twine(mostBytes) +
+               " are read")
+                  .str();
+    else if ((digest = digestOf(file.get(), size)).empty())
+      error = "its external data cannot be read to its end";
+  }
+  if (error.empty() && !expected.equals_insensitive(digest))
+    error = ("its external data has the SHA-1 digest " + digest + ", but its checksum says " + expected +
+             "; the file was changed or is another one")
+                .str();
+  return error.empty();
+}
+
+bool ExternalData::read(StringRef location, uint64_t offset, uint64_t bytes, bool wholeRest, std::vector<char> &data,
+                        std::string &error) {
+  uint64_t size = 0;
+  File file = openRegular(location, size, error);
+  if (!file)
+    return false;
   if (offset > size || bytes > size - offset) {
     error = ("it needs " + Twine(bytes) + " bytes at offset " + Twine(offset) + ", but its external data has " +
              Twine(size) + " bytes")

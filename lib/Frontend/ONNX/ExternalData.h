@@ -7,6 +7,7 @@
 #ifndef ANYBIT_LIB_FRONTEND_ONNX_EXTERNALDATA_H
 #define ANYBIT_LIB_FRONTEND_ONNX_EXTERNALDATA_H
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <cstdint>
@@ -47,11 +48,18 @@ public:
   bool read(llvm::StringRef location, uint64_t offset, uint64_t bytes, bool wholeRest, std::vector<char> &data,
             std::string &error);
 
+  /// Whether the SHA-1 digest of the whole file at `location` is `expected`, 40 hexadecimal digits. On failure sets
+  /// `error`. A file of more than `mostBytes` is not read.
+  bool check(llvm::StringRef location, llvm::StringRef expected, int64_t mostBytes, std::string &error);
+
 private:
+  /// The file that may be read, and its size.
+  File openRegular(llvm::StringRef location, uint64_t &size, std::string &error);
   File open(llvm::StringRef location, std::string &error);
 
   std::string directory;
   File root;
+  llvm::StringMap<std::string> digests; ///< Of files, in hexadecimal, by location.
 };
 
 } // namespace anybit::onnx

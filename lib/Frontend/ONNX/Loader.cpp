@@ -2,11 +2,15 @@
 
 #include "Candidates.h"
 #include "GraphBuilder.h"
+#include "Prescan.h"
 
 #include "llvm/Support/Path.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
+
+#include <cerrno>
+#include <unistd.h>
 
 using namespace llvm;
 using ::onnx::ModelProto;
@@ -25,6 +29,13 @@ static bool parse(io::ZeroCopyInputStream &stream, ModelProto &proto, Diagnostic
     return true;
   return diagnostics.invalid("this is not an ONNX file, or it is damaged: protobuf cannot read it near byte " +
                              Twine(input.CurrentPosition()));
+}
+
+static bool checkParsedSize(io::ZeroCopyInputStream &stream, const Limits &limits, Diagnostics &diagnostics) {
+  if (parsedSize(stream, limits.parsedBytes) <= limits.parsedBytes)
+    return true;
+  return diagnostics.invalid("the file describes nodes, attributes, tensors and names that take more than " +
+                             Twine(limits.parsedBytes) + " bytes of memory, whatever their content; no real model does");
 }
 
 static void checkIrVersion(const ModelProto &proto, Diagnostics &diagnostics) {
@@ -66,15 +77,41 @@ static void readModel(ModelProto &proto, StringRef directory, const Limits &limi
   readCandidates(model, limits, diagnostics);
 }
 
-static bool load(io::ZeroCopyInputStream &stream, StringRef directory, const LoadOptions &options, Model &model,
-                 Diagnostics &diagnostics) {
+/// `first` and `second` read the same bytes.
+static bool load(io::ZeroCopyInputStream &first, io::ZeroCopyInputStream &second, StringRef directory,
+                 const LoadOptions &options, Model &model, Diagnostics &diagnostics) {
   model = Model();
   ModelProto proto;
-  if (parse(stream, proto, diagnostics))
+  if (checkParsedSize(first, options.limits, diagnostics) && parse(second, proto, diagnostics))
     readModel(proto, directory, options.limits, model, diagnostics);
   diagnostics.finish();
   return diagnostics.count() == 0;
 }
+
+namespace {
+/// A file from its beginning, with a position of its own.
+class PositionedInput : public io::CopyingInputStream {
+public:
+  explicit PositionedInput(int descriptor) : descriptor(descriptor) {}
+  int Read(void *buffer, int size) override {
+    ssize_t got;
+    do
+      got = ::pread(descriptor, buffer, size, position);
+    while (got < 0 && errno == EINTR);
+    position += std::max<ssize_t>(got, 0);
+    return static_cast<int>(got);
+  }
+  /// The size of the file is known: what is skipped beyond its end is found missing by the next read.
+  int Skip(int count) override {
+    position += count;
+    return count;
+  }
+
+private:
+  const int descriptor;
+  off_t position = 0;
+};
+} // namespace
 
 static bool checkSize(int64_t size, const Limits &limits, Diagnostics &diagnostics) {
   const int64_t limit = std::min<int64_t>(limits.fileBytes, INT_MAX);
@@ -94,8 +131,9 @@ bool loadModel(StringRef path, const LoadOptions &options, Model &model, std::ve
   if (!checkSize(size, options.limits, diagnostics))
     return false;
   StringRef directory = sys::path::parent_path(path);
-  io::FileInputStream stream(file.get());
-  return load(stream, directory.empty() ? "." : directory, options, model, diagnostics);
+  PositionedInput firstInput(file.get()), secondInput(file.get());
+  io::CopyingInputStreamAdaptor first(&firstInput), second(&secondInput);
+  return load(first, second, directory.empty() ? "." : directory, options, model, diagnostics);
 }
 
 bool loadModelFromBytes(ArrayRef<char> bytes, StringRef baseDirectory, const LoadOptions &options, Model &model,
@@ -103,8 +141,9 @@ bool loadModelFromBytes(ArrayRef<char> bytes, StringRef baseDirectory, const Loa
   Diagnostics diagnostics(problems, options.limits.problems);
   if (!checkSize(bytes.size(), options.limits, diagnostics))
     return false;
-  io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-  return load(stream, baseDirectory, options, model, diagnostics);
+  io::ArrayInputStream first(bytes.data(), static_cast<int>(bytes.size()));
+  io::ArrayInputStream second(bytes.data(), static_cast<int>(bytes.size()));
+  return load(first, second, baseDirectory, options, model, diagnostics);
 }
 
 } // namespace anybit::onnx

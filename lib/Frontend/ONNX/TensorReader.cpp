@@ -1,5 +1,6 @@
 #include "TensorReader.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
@@ -207,8 +208,15 @@ bool TensorReader::readExternal(const TensorProto &proto, StringRef owner, uint6
   if (numbers[1] != bytes)
     return diagnostics.invalid(owner + " has external data length " + Twine(numbers[1]) + ", but its type and " +
                                "dimensions need " + Twine(bytes) + " bytes");
+  const auto checksum = entries.find("checksum");
+  const bool hasChecksum = checksum != entries.end();
+  if (hasChecksum && (checksum->second.size() != 40 || !all_of(checksum->second, isHexDigit)))
+    return diagnostics.invalid(owner + " has external data checksum " + quoted(checksum->second) +
+                               "; it must be a SHA-1 digest of 40 hexadecimal digits");
   std::string error;
-  if (external.read(entries["location"], numbers[0], bytes, !entries.contains("length"), data, error))
+  const bool isIntact =
+      !hasChecksum || external.check(entries["location"], checksum->second, limits.tensorBytes, error);
+  if (isIntact && external.read(entries["location"], numbers[0], bytes, !entries.contains("length"), data, error))
     return true;
   return diagnostics.invalid(owner + " (external data " + quoted(entries["location"]) + "): " + error);
 }

@@ -126,7 +126,8 @@ class _Machine:
         name, quantizer = node.inputs[0], node.attributes["quantizer"]
         source = self.sources.get(name)
         if source is None or not quantizer.per_tensor:
-            return encode(real(self.values[name]), quantizer)
+            x = real(self.values[name])
+            return encode(x, quantizer.along(node.attributes["axis"], x.ndim) if "axis" in node.attributes else quantizer)
         codes = self.values[source]
         if source == name and codes.quantizer.same(quantizer):
             return Codes(codes.q, quantizer)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from .errors import NumericsError
 
 F32 = np.float32
-_ROUNDINGS = {"ROUND": np.rint, "FLOOR": np.floor, "CEIL": np.ceil, "ROUND_TO_ZERO": np.trunc}
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +17,7 @@ class Quantizer:
 
     kind: ``signed``, ``unsigned`` or ``odd``. bits: 1 to 16 (artifacts hold 1 to 8). scale: float32, one element or
     an array that broadcasts against the tensor (per channel). zero: integers, as scale; used by ``unsigned`` only.
-    narrow: ``signed`` without its lowest code. rounding: a QONNX rounding mode; ``ROUND`` is half to even (N1).
+    narrow: ``signed`` without its lowest code.
     """
 
     kind: str
@@ -26,7 +25,6 @@ class Quantizer:
     scale: np.ndarray
     zero: np.ndarray = field(default_factory=lambda: np.zeros((), np.int64))
     narrow: bool = False
-    rounding: str = "ROUND"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", np.asarray(self.scale, F32))
@@ -37,8 +35,6 @@ class Quantizer:
             raise NumericsError(f"{self.kind} of {self.bits} bits; widths are 1 to 16")
         if self.narrow and (self.kind != "signed" or self.bits < 2):
             raise NumericsError(f"narrow needs signed of at least 2 bits, not {self.kind} of {self.bits}")
-        if self.rounding not in _ROUNDINGS:
-            raise NumericsError(f"rounding mode '{self.rounding}' is none of {', '.join(_ROUNDINGS)}")
         if not np.all(np.isfinite(self.scale) & (self.scale > 0)):
             raise NumericsError(f"scale of a {self.kind} quantizer is not finite and positive: {self.scale.min()}")
 
@@ -52,6 +48,12 @@ class Quantizer:
         """Largest code."""
         return (1 << (self.bits - 1)) - 1 if self.kind == "signed" else (1 << self.bits) - 1
 
+    def along(self, axis: int, rank: int) -> Quantizer:
+        """The quantizer whose parameters, vectors here, lie along an axis of a tensor of that rank."""
+        shape = [-1 if i == axis % rank else 1 for i in range(rank)]
+        scale, zero = (p.reshape(shape) if p.size > 1 else p for p in (self.scale, self.zero))
+        return replace(self, scale=scale, zero=zero)
+
     @property
     def per_tensor(self) -> bool:
         """One scale and one zero point for the whole tensor."""
@@ -64,9 +66,8 @@ class Quantizer:
         return self.kind == "signed" or (self.kind == "unsigned" and bool(np.all(inside)))
 
     def same(self, other: "Quantizer") -> bool:
-        """Equal format, parameters and rounding: the two map equal reals to equal codes."""
-        return (self.kind, self.bits, self.narrow, self.rounding) == (
-            other.kind, other.bits, other.narrow, other.rounding) and np.array_equal(
+        """Equal format and parameters: the two map equal reals to equal codes."""
+        return (self.kind, self.bits, self.narrow) == (other.kind, other.bits, other.narrow) and np.array_equal(
                 self.scale.reshape(-1), other.scale.reshape(-1)) and np.array_equal(
                     self.zero.reshape(-1), other.zero.reshape(-1))
 
@@ -90,7 +91,7 @@ class Quantizer:
         if self.kind == "odd":
             wide = np.floor(scaled * scaled.dtype.type(0.5)).astype(np.float64) + (1 << (self.bits - 1))
         else:
-            wide = _ROUNDINGS[self.rounding](scaled).astype(np.float64)
+            wide = np.rint(scaled).astype(np.float64)
             wide = wide + self.zero if self.kind == "unsigned" else wide
         return np.clip(wide, self.low, self.high).astype(np.int32)
 

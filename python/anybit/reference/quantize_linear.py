@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UnsupportedModel
+from .expand import rounding_mode
 from .formats import Codes, Quantizer
 from .ops import Node
 from .ops_math import clip_bounds
@@ -61,10 +62,9 @@ def quantize_linear(node: Node, operands: list, chain: list[Node], constants: di
     if operands[1] is None or any(o is None for o in operands[2:]):
         raise UnsupportedModel(f"{node.label}: scale and zero point must be constants")
     zero = operands[2] if len(operands) > 2 else np.zeros((), np.uint8)
-    scale = operands[1].astype(np.float32)
-    if scale.size != 1:
-        raise UnsupportedModel(f"{node.label}: activations take one scale per tensor, not {scale.size}")
-    quantizer = _quantizer(zero.dtype.name, scale.reshape(()), zero.reshape(-1)[:1].reshape(()), node.label)
+    if node.attributes.get("block_size", 0):
+        raise UnsupportedModel(f"{node.label}: blocks on a computed tensor")
+    quantizer = _quantizer(zero.dtype.name, _sliced(operands[1].astype(np.float32)), _sliced(zero), node.label)
     if node.op == "QuantizeLinear":
         return "quantizer", quantizer
     if chain and chain[0].op == "Clip" and len(chain) > 1 and chain[1].op == "FakeQuantize":
@@ -73,6 +73,11 @@ def quantize_linear(node: Node, operands: list, chain: list[Node], constants: di
     if chain and moved and chain[-1].op == "FakeQuantize" and chain[-1].attributes["quantizer"].same(quantizer):
         return "alias", None
     raise UnsupportedModel(f"{node.label}: no QuantizeLinear with the same scale and zero point in front of it")
+
+
+def _sliced(parameter: np.ndarray) -> np.ndarray:
+    """One number as rank 0; one per slice stays a vector until the rank of the tensor is known."""
+    return parameter.reshape(() if parameter.size == 1 else -1)
 
 
 def _narrowed(quantizer: Quantizer, clip: Node, constants: dict[str, Any]) -> Quantizer:
@@ -90,6 +95,18 @@ def _narrowed(quantizer: Quantizer, clip: Node, constants: dict[str, Any]) -> Qu
     raise UnsupportedModel(f"{clip.label}: [{low}, {high}] is the range of no width")
 
 
+def on_reals(node: Node, operands: list) -> "tuple[int, float] | None":
+    """Width and zero point of a QONNX Quant that is no quantizer of N2: another rounding mode, or a range of its own."""
+    if node.op not in ("Quant", "IntQuant") or any(value is None for value in operands[1:]):
+        return None
+    bits, zero = int(np.asarray(operands[3]).reshape(-1)[0]), float(np.asarray(operands[2]).reshape(-1)[0])
+    signed, narrow = bool(node.attributes.get("signed", 1)), bool(node.attributes.get("narrow", 0))
+    if signed and bits == 1:
+        return None
+    own_range = narrow and (not signed or zero != 0)
+    return (bits, zero) if bits > 8 or own_range or rounding_mode(node) != "ROUND" else None
+
+
 def qonnx_quantizer(node: Node, operands: list) -> Quantizer:
     """QONNX Quant / IntQuant (x, scale, zero point, width; signed, narrow, rounding_mode) and BipolarQuant (x, scale)."""
     if any(value is None for value in operands[1:]):
@@ -101,14 +118,11 @@ def qonnx_quantizer(node: Node, operands: list) -> Quantizer:
     scale, zero, width = operands[1:4]
     bits = int(np.asarray(width).reshape(-1)[0])
     signed, narrow = bool(node.attributes.get("signed", 1)), bool(node.attributes.get("narrow", 0))
-    rounding = node.attributes.get("rounding_mode", "ROUND").upper()
     if signed and bits == 1 and not np.any(np.asarray(zero)):
         return Quantizer("odd", 1, scale)  # QONNX's BinaryQuant: -1 and +1
     if not signed:
-        if narrow:
-            raise UnsupportedModel(f"{node.label}: unsigned and narrow")
-        return Quantizer("unsigned", bits, scale, np.rint(zero).astype(np.int64), rounding=rounding)
+        return Quantizer("unsigned", bits, scale, np.rint(zero).astype(np.int64))
     if np.any(np.asarray(zero)):
         moved = np.rint(zero).astype(np.int64) + (1 << (bits - 1))
-        return Quantizer("unsigned", bits, scale, moved, rounding=rounding)
-    return Quantizer("signed", bits, scale, narrow=narrow, rounding=rounding)
+        return Quantizer("unsigned", bits, scale, moved)
+    return Quantizer("signed", bits, scale, narrow=narrow)

@@ -15,9 +15,10 @@ from onnx import numpy_helper
 
 from .canonical import recognise_fake_quantize, recognise_mix_bands
 from .errors import UnsupportedModel
+from .expand import MICROSOFT, QLINEAR, Expansion, quant_on_reals
 from .formats import Codes, encode
 from .ops import OPS, Node, apply
-from .quantize_linear import dequantize_constant, qonnx_quantizer, quantize_linear
+from .quantize_linear import dequantize_constant, on_reals, qonnx_quantizer, quantize_linear
 
 QONNX_DOMAINS = ("qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
 _DEPTH = 32
@@ -119,12 +120,12 @@ class _Specializer:
         self._walk(proto.node, scope, opsets, "", 0)
         if self.unsupported:
             raise UnsupportedModel("not implemented by the reference: " + "; ".join(self.unsupported))
-        graph.outputs = {value.name: self._resolve(scope[value.name]) for value in proto.output}
-        graph.aliases = {name: self._resolve(name) for name in graph.aliases}
+        graph.outputs = {value.name: self.resolve(scope[value.name]) for value in proto.output}
+        graph.aliases = {name: self.resolve(name) for name in graph.aliases}
         drop_dead(graph)
         return graph
 
-    def _resolve(self, name: str) -> str:
+    def resolve(self, name: str) -> str:
         while name in self.graph.aliases:
             name = self.graph.aliases[name]
         return name
@@ -133,7 +134,7 @@ class _Specializer:
         if depth > _DEPTH:
             raise UnsupportedModel(f"functions or branches nest deeper than {_DEPTH}")
         for proto in protos:
-            inputs = [self._resolve(scope[name]) if name else "" for name in proto.input]
+            inputs = [self.resolve(scope[name]) if name else "" for name in proto.input]
             outputs = [prefix + name if name else "" for name in proto.output]
             scope.update({old: new for old, new in zip(proto.output, outputs) if old})
             attributes = {a.name: _attribute(a) for a in proto.attribute if not a.ref_attr_name}
@@ -147,20 +148,38 @@ class _Specializer:
         if function is not None:
             self._call(node, function, depth)
         elif domain in QONNX_DOMAINS:
-            self._quantizer(node, qonnx_quantizer(node, self._constants(node)))
+            self._qonnx(node)
+        elif (domain, node.op) in QLINEAR:
+            QLINEAR[domain, node.op](Expansion(self, node))
+        elif domain == MICROSOFT and node.op in ("QuantizeLinear", "DequantizeLinear"):
+            self.standard(replace(node, opset=Expansion.opset))
         elif domain:
             self.unsupported.append(f"{node.label} of domain '{domain}' opset {node.opset}")
         elif node.op == "If":
             self._branch(node, scope, opsets, depth)
         else:
-            self._standard(node)
+            self.standard(node)
+
+    def _qonnx(self, node: Node) -> None:
+        """A quantizer of N2; one that N2 does not have as float ops, and a quantizer that keeps what they make."""
+        operands = self._constants(node)
+        reals = on_reals(node, operands)
+        if reals is None:
+            self._quantizer(node, qonnx_quantizer(node, operands))
+            return
+        bits, zero = reals
+        values, signed, narrow = quant_on_reals(Expansion(self, node), operands[1], zero, bits)
+        if bits <= 8:
+            attributes = {"signed": int(signed), "narrow": int(narrow)}
+            plain = Node(node.op, [values] + node.inputs[1:], node.outputs, attributes, node.opset, node.name)
+            self._quantizer(plain, qonnx_quantizer(plain, operands))
 
     def _constants(self, node: Node) -> list:
         """Constant operands as float or integer arrays, None for the others."""
         found = [self.graph.constants.get(name) for name in node.inputs]
         return [None if value is None else real(value) for value in found]
 
-    def _standard(self, node: Node) -> None:
+    def standard(self, node: Node) -> None:
         node.op = "Add" if node.op == "Sum" and len(node.inputs) == 2 else node.op
         if node.op == "Constant":
             self._constant(node)
@@ -170,7 +189,7 @@ class _Specializer:
             self.graph.aliases[node.outputs[0]] = node.inputs[0]
         elif node.op == "Where" and self._is_flag(node.inputs[0]):
             taken = bool(self.graph.constants[node.inputs[0]].reshape(-1)[0])
-            self.graph.aliases[node.outputs[0]] = self._resolve(node.inputs[1 if taken else 2])
+            self.graph.aliases[node.outputs[0]] = self.resolve(node.inputs[1 if taken else 2])
         elif node.op not in OPS:
             self.unsupported.append(f"{node.label} of opset {node.opset}")
         elif all(name == "" or name in self.graph.constants for name in node.inputs):
@@ -216,7 +235,7 @@ class _Specializer:
     def _bind(self, node: Node, results: list[str]) -> None:
         for name, result in zip(node.outputs, results):
             if name:
-                self.graph.aliases[name] = self._resolve(result)
+                self.graph.aliases[name] = self.resolve(result)
 
     def _call(self, node: Node, function: onnx.FunctionProto, depth: int) -> None:
         if function.domain == "ai.anybit" and self._recognised(node, function, depth):
@@ -246,7 +265,7 @@ class _Specializer:
             names = [f"probe{i}" for i in range(len(values))]
             probe.graph.constants.update(zip(names, values))
             probe._inline(Node(node.op, names, ["probe"], node.attributes, node.opset), function, depth)
-            return real(probe.graph.constants[probe._resolve("probe")])
+            return real(probe.graph.constants[probe.resolve("probe")])
 
         if node.op == "MixBands":
             mixed = recognise_mix_bands(named, operands, evaluate)
@@ -263,8 +282,11 @@ class _Specializer:
             value = real(self.graph.constants[node.inputs[0]])
             self.graph.constants[node.outputs[0]] = encode(value, quantizer)
             return
+        attributes = {"quantizer": quantizer}
+        if node.op == "QuantizeLinear" and not quantizer.per_tensor:
+            attributes["axis"] = node.attributes.get("axis", 1)
         self.graph.nodes.append(
-            Node("FakeQuantize", node.inputs[:1], node.outputs[:1], {"quantizer": quantizer}, node.opset, node.name))
+            Node("FakeQuantize", node.inputs[:1], node.outputs[:1], attributes, node.opset, node.name))
 
     def _linear(self, node: Node) -> None:
         operands = [self.graph.constants.get(name) if name else None for name in node.inputs]

@@ -9,6 +9,9 @@
 using namespace anybit::onnx;
 using namespace anybit::onnx::test;
 
+/// SHA-1 of "ijkl".
+static const std::string moreDigest = "604ebdeb8d3be5303c0fc891773f69fc3a3720fa";
+
 namespace {
 
 /// A directory with model/weights.bin (8 bytes "abcdefgh") and a file outside of model/.
@@ -65,8 +68,36 @@ protected:
 TEST_F(OnnxExternalData, Reads) {
   EXPECT_EQ(read({{"location", "weights.bin"}, {"offset", "2"}, {"length", "4"}}), "cdef");
   EXPECT_EQ(read({{"location", "weights.bin"}, {"offset", "4"}}), "efgh");
-  EXPECT_EQ(read({{"location", "sub/more.bin"}, {"checksum", "0"}}), "ijkl");
+  EXPECT_EQ(read({{"location", "sub/more.bin"}, {"checksum", moreDigest}}), "ijkl");
   EXPECT_EQ(read({{"location", "./sub/more.bin"}}), "ijkl");
+}
+
+// Of the whole file, whatever part of it the tensor is.
+TEST_F(OnnxExternalData, Checksums) {
+  const std::string digest = "425af12a0743502b322e93a015bcf868e324d56a"; // of "abcdefgh"
+  EXPECT_EQ(read({{"location", "weights.bin"}, {"offset", "2"}, {"length", "4"}, {"checksum", digest}}), "cdef");
+  std::string upper = digest;
+  for (char &c : upper)
+    c = std::toupper(c);
+  EXPECT_EQ(read({{"location", "weights.bin"}, {"offset", "4"}, {"checksum", upper}}), "efgh");
+  refuse({{"location", "weights.bin"}, {"length", "4"}, {"checksum", moreDigest}}, {digest, moreDigest, "changed"});
+  refuse({{"location", "weights.bin"}, {"length", "4"}, {"checksum", ""}}, {"40 hexadecimal digits"});
+  refuse({{"location", "weights.bin"}, {"length", "4"}, {"checksum", "0"}}, {"checksum '0'", "40 hexadecimal digits"});
+  refuse({{"location", "weights.bin"}, {"length", "4"}, {"checksum", std::string(40, 'g')}}, {"hexadecimal"});
+  refuse({{"location", "../secret"}, {"length", "4"}, {"checksum", digest}}, {"'..'"});
+  LoadOptions options;
+  options.limits.tensorBytes = 7;
+  TensorProto whole = tensor({{"location", "weights.bin"}, {"length", "4"}, {"checksum", digest}});
+  expectProblem(load(withInitializer(whole), directory, options), Problem::Kind::Invalid, {"8 bytes", "at most 7"});
+}
+
+// Read once: the second tensor of a file is checked against the digest that is known.
+TEST_F(OnnxExternalData, ChecksumsOfOneFile) {
+  ModelProto model = withInitializer(tensor({{"location", "sub/more.bin"}, {"checksum", moreDigest}}));
+  TensorProto second = tensor({{"location", "sub/more.bin"}, {"checksum", std::string(40, '0')}});
+  second.set_name("v");
+  *model.mutable_graph()->add_initializer() = second;
+  expectProblem(load(model, directory), Problem::Kind::Invalid, {"'v'", moreDigest});
 }
 
 TEST_F(OnnxExternalData, ReadsBesideTheFile) {

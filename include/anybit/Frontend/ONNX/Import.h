@@ -21,6 +21,8 @@ struct ImportOptions {
   /// Sizes of free dimensions of graph inputs, by the name of the dimension or by `INPUT:INDEX`. A free first dimension
   /// that is not listed is 1.
   llvm::StringMap<int64_t> dims;
+  /// The most bytes that all constants which folding makes may have together.
+  int64_t foldedBytes = int64_t(8) << 30;
   /// Name of the model in the artifact; empty: the name of the graph.
   std::string name;
 };

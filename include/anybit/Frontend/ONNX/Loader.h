@@ -13,6 +13,7 @@ namespace anybit::onnx {
 /// Bounds on what a file may ask for. A file beyond one of them is refused, never truncated.
 struct Limits {
   int64_t fileBytes = (int64_t(1) << 31) - 1; ///< Of the model file itself, without external data.
+  int64_t parsedBytes = int64_t(1) << 30;     ///< Of memory for messages and strings, without their content.
   int64_t tensorElements = int64_t(1) << 31;  ///< Per tensor.
   int64_t tensorBytes = int64_t(16) << 30;    ///< In memory, of all tensors together.
   int64_t expandedBytes = int64_t(1) << 30;   ///< Names and attributes of all nodes after inlining.

@@ -140,6 +140,56 @@ static bool checkInputCount(NodeContext &context, const OpEntry &op) {
   return false;
 }
 
+/// The attributes of a node that are graphs, by name.
+static SmallVector<const Graph *> branchesOf(const Node &node) {
+  std::map<StringRef, const Graph *> branches;
+  for (const auto &attribute : node.attributes)
+    if (const Graph *graph = attribute.getValue().graph.get())
+      branches[attribute.getKey()] = graph;
+  return llvm::to_vector(llvm::make_second_range(branches));
+}
+
+void GraphImporter::reportUnknownOperators(const Graph &graph) {
+  for (const Node &node : graph.nodes) {
+    ImplicitLocOpBuilder b(locationOf(node.name), builder);
+    NodeContext context(*this, node, b);
+    (void)findOperator(context);
+    for (const Graph *branch : branchesOf(node))
+      reportUnknownOperators(*branch);
+  }
+}
+
+void GraphImporter::reserveNames(const Graph &graph) {
+  for (const ValueInfo &input : graph.inputs)
+    names.insert(input.name);
+  for (StringRef name : graph.initializers.keys())
+    names.insert(name);
+  for (const Node &node : graph.nodes) {
+    for (const std::string &output : node.outputs)
+      names.insert(output);
+    for (const Graph *branch : branchesOf(node))
+      reserveNames(*branch);
+  }
+}
+
+std::string GraphImporter::freshName(StringRef stem) {
+  if (names.empty())
+    reserveNames(model.graph);
+  std::string name;
+  do
+    name = (stem + "/" + Twine(++madeNames)).str();
+  while (!names.insert(name).second);
+  return name;
+}
+
+void GraphImporter::defineConstant(StringRef name, Tensor tensor) {
+  Entry &entry = entries[name];
+  entry.state = Entry::State::Constant;
+  entry.type = tensor.type;
+  entry.dims = tensor.dims;
+  entry.constant = std::move(tensor);
+}
+
 void GraphImporter::importNode(const Node &node) {
   ImplicitLocOpBuilder b(locationOf(node.name), builder);
   NodeContext context(*this, node, b);
@@ -148,21 +198,18 @@ void GraphImporter::importNode(const Node &node) {
   };
   // Before the inputs are looked at: an operator that is not known is so whatever feeds it.
   const OpEntry *op = findOperator(context);
-  if (!op || llvm::any_of(node.inputs, isPoisoned) || !checkInputCount(context, *op))
+  if (!op || llvm::any_of(node.inputs, isPoisoned) || !checkInputCount(context, *op)) {
+    for (const Graph *branch : branchesOf(node))
+      reportUnknownOperators(*branch);
     return poison(node);
+  }
   if (failed(runHandlers(context, *op)) || context.failed())
     poison(node);
 }
 
 LogicalResult GraphImporter::importGraph(const Graph &graph) {
-  for (const auto &initializer : graph.initializers) {
-    Entry &entry = entries[initializer.getKey()];
-    const Tensor &tensor = initializer.getValue();
-    entry.state = Entry::State::Constant;
-    entry.constant = tensor;
-    entry.type = tensor.type;
-    entry.dims = tensor.dims;
-  }
+  for (const auto &initializer : graph.initializers)
+    defineConstant(initializer.getKey(), initializer.getValue());
   size_t before = problems.size();
   for (const Node &node : graph.nodes)
     importNode(node);

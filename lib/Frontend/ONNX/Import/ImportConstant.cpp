@@ -67,7 +67,7 @@ static LogicalResult foldRange(NodeContext &ctx) {
 }
 
 void anybit::onnx::addConstantOps(OpTable &table) {
-  table.add("Constant", {1, 9, 11, 12, 13}).inputs(0, 0).fold(foldConstant).notes("numbers only");
-  table.add("ConstantOfShape", {9, 20}).fold(foldConstantOfShape).notes("constants only");
-  table.add("Range", {11}).inputs(3, 3).fold(foldRange).notes("constants only");
+  table.add("Constant", {1, 9, 11, 12, 13, 19, 21, 23, 24, 25}).inputs(0, 0).fold(foldConstant).notes("numbers only");
+  table.add("ConstantOfShape", {9, 20, 21, 23, 24, 25}).fold(foldConstantOfShape).notes("constants only");
+  table.add("Range", {11, 27}).inputs(3, 3).fold(foldRange).notes("constants only");
 }

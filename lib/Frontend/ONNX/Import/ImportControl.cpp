@@ -6,10 +6,13 @@ using namespace anybit::onnx;
 
 static LogicalResult importIf(NodeContext &ctx) {
   std::optional<double> condition = ctx.scalar(0);
-  if (!condition)
+  if (!condition) {
+    for (StringRef name : {"then_branch", "else_branch"})
+      if (const onnx::Attribute *branch = ctx.attribute(name, onnx::Attribute::Kind::Graph); branch && branch->graph)
+        ctx.reportUnknownOperators(*branch->graph);
     return ctx.unsupported("the condition " + ctx.node.inputs[0] +
-                           " must be one constant; branches are chosen at "
-                           "compile time");
+                           " must be one constant; branches are chosen at compile time");
+  }
   const onnx::Attribute *branch =
       ctx.attribute(*condition != 0 ? "then_branch" : "else_branch", onnx::Attribute::Kind::Graph);
   if (!branch || !branch->graph || branch->graph->outputs.size() != ctx.node.outputs.size())
@@ -22,5 +25,5 @@ static LogicalResult importIf(NodeContext &ctx) {
 }
 
 void anybit::onnx::addControlOps(OpTable &table) {
-  table.add("If", {1, 11, 13, 16, 19, 21, 23}).raw(allInputs).emit(importIf).notes("constant condition");
+  table.add("If", {1, 11, 13, 16, 19, 21, 23, 24, 25}).raw(allInputs).emit(importIf).notes("constant condition");
 }

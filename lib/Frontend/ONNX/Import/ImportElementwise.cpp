@@ -218,7 +218,7 @@ void anybit::onnx::addElementwiseOps(OpTable &table) {
     table.add(name, {7, 13, 14}).inputs(2, 2).emit(importArithmetic).fold(foldArithmetic);
   for (StringRef name : {"Max", "Min", "Sum"})
     table.add(name, {8, 12, 13}).inputs(1, anyNumber).emit(importArithmetic).fold(foldArithmetic);
-  table.add("Mod", {10, 13}).inputs(2, 2).fold(foldArithmetic).notes("constants only");
+  table.add("Mod", {10, 13, 28}).inputs(2, 2).fold(foldArithmetic).notes("constants only");
   table.add("Pow", {7, 12, 13, 15}).inputs(2, 2).real(1).emit(importPow).fold(foldArithmetic);
   table.add("Equal", {7, 11, 13, 19}).inputs(2, 2).emit(importCompare).fold(foldCompare);
   for (StringRef name : {"Less", "Greater"})
@@ -229,6 +229,6 @@ void anybit::onnx::addElementwiseOps(OpTable &table) {
     table.add(name, {7}).inputs(2, 2).emit(importLogic).fold(foldCompare);
   table.add("Not", {1}).emit(importLogic).fold(foldUnary);
   table.add("Where", {9, 16}).inputs(3, 3).emit(importWhere).fold(foldWhere);
-  table.add("Cast", {6, 9, 13, 19, 21, 23}).emit(importCast).fold(foldCast).notes("no float8 and sub-byte types");
-  table.add("CastLike", {15, 19, 21, 23}).inputs(2, 2).raw(2).emit(importCast).fold(foldCast);
+  table.add("Cast", {6, 9, 13, 19, 21, 23, 24, 25, 28}).emit(importCast).fold(foldCast).notes("no float8 and sub-byte types");
+  table.add("CastLike", {15, 19, 21, 23, 24, 25}).inputs(2, 2).raw(2).emit(importCast).fold(foldCast);
 }

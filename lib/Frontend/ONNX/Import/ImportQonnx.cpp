@@ -1,9 +1,8 @@
 #include "Emit.h"
+#include "Expansion.h"
 #include "OpTable.h"
 #include "Quantizer.h"
 #include "Tensors.h"
-
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace anybit;
@@ -18,56 +17,117 @@ static std::optional<int64_t> zeroOf(NodeContext &ctx) {
   return std::nullopt;
 }
 
-/// Widths above 8 bits have no codes: values are rounded to the grid and stay real.
-static LogicalResult importWideQuant(NodeContext &ctx, double bits, double zero, bool isSigned, bool isNarrow) {
-  std::optional<int64_t> axis;
-  Value scale = broadcastParameter(ctx, 1, axis);
-  if (!scale)
+namespace {
+/// What the attributes and constant inputs of a Quant say.
+struct QuantSpec {
+  bool isSigned, isNarrow;
+  std::string rounding; ///< In capitals; "ROUND" is half to even.
+  double zero;
+  std::optional<double> bits; ///< Nothing where the width depends on the candidate.
+
+  double lowest() const { return isSigned ? -std::ldexp(1.0, int(*bits) - 1) + isNarrow : 0; }
+  double highest() const { return std::ldexp(1.0, int(*bits) - isSigned) - 1 - (!isSigned && isNarrow); }
+  /// Signed and 1 bit wide: -1 and +1, whatever else is said.
+  bool isBipolar() const { return isSigned && bits == 1.0; }
+};
+} // namespace
+
+/// A whole number of two parts, each for one sign of `x`: one of them is zero, or both say the same.
+static std::string awayAndBack(Expansion &e, const std::string &forPositive, const std::string &forNegative) {
+  return e.op("Add", {e.op("Max", {forPositive, e.number(0)}), e.op("Min", {forNegative, e.number(0)})});
+}
+
+/// `x` rounded to a whole number, in float32 and in the order of QONNX's own definition. "" after a report.
+static std::string roundedBy(Expansion &e, NodeContext &ctx, const std::string &mode, const std::string &x) {
+  auto up = [&](const std::string &value) { return e.op("Ceil", {value}); };
+  auto down = [&](const std::string &value) { return e.op("Floor", {value}); };
+  auto shifted = [&](double by) { return e.op("Add", {x, e.number(by)}); };
+  if (mode == "ROUND")
+    return e.op("Round", {x});
+  if (mode == "CEIL")
+    return up(x);
+  if (mode == "FLOOR")
+    return down(x);
+  if (mode == "UP")
+    return awayAndBack(e, up(x), down(x));
+  if (mode == "DOWN" || mode == "ROUND_TO_ZERO")
+    return awayAndBack(e, down(x), up(x));
+  if (mode == "HALF_UP")
+    return awayAndBack(e, down(shifted(0.5)), up(shifted(-0.5)));
+  if (mode == "HALF_DOWN")
+    return awayAndBack(e, up(shifted(-0.5)), down(shifted(0.5)));
+  (void)ctx.unsupported("rounding_mode is " + mode +
+                        ", expected ROUND, CEIL, FLOOR, UP, DOWN, HALF_UP, HALF_DOWN or ROUND_TO_ZERO");
+  return "";
+}
+
+/// The values on the grid as float ops, in the order of QONNX: divide, add the zero point, clamp, round, and back.
+static std::string emitOnReals(Expansion &e, NodeContext &ctx, const QuantSpec &spec, StringRef result) {
+  std::string x = e.op("Div", {e.input(0), e.input(1)});
+  if (spec.zero != 0)
+    x = e.op("Add", {x, e.number(spec.zero)});
+  x = e.op("Clip", {x, e.number(spec.lowest()), e.number(spec.highest())});
+  x = roundedBy(e, ctx, spec.rounding, x);
+  if (spec.zero != 0 && !x.empty())
+    x = e.op("Sub", {x, e.number(spec.zero)});
+  return x.empty() ? x : e.op("Mul", {x, e.input(1)}, {}, result);
+}
+
+/// A quantizer that numerics N2 does not have: another rounding, or a range of its own. The grid's values are made by
+/// float ops; a quantizer of N2, which changes none of them, makes codes of them where they fit 8 bits.
+static LogicalResult importOnReals(NodeContext &ctx, QuantSpec spec) {
+  if (!spec.bits || *spec.bits > 24 || *spec.bits < 1 || *spec.bits != std::floor(*spec.bits))
+    return ctx.unsupported("the bit width " + ctx.node.inputs[3] +
+                           " must be one constant whole number from 1 to 24 here");
+  Expansion e(ctx);
+  if (*spec.bits > 8)
+    return (void)emitOnReals(e, ctx, spec, e.result()), failure(ctx.failed());
+  std::string values = emitOnReals(e, ctx, spec, "");
+  if (ctx.failed())
     return failure();
-  double top = std::ldexp(1.0, int(bits) - (isSigned ? 1 : 0)) - 1, bottom = isSigned ? -top - 1 : 0;
-  bottom += isSigned && isNarrow;
-  top -= !isSigned && isNarrow;
-  auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-    auto number = [&](double value) { return emitScalar(b, v[0].getType(), value); };
-    Value code = math::RoundEvenOp::create(b, arith::DivFOp::create(b, v[0], v[1]));
-    code = arith::AddFOp::create(b, code, number(zero));
-    code = arith::MaximumFOp::create(b, code, number(bottom));
-    code = arith::MinimumFOp::create(b, code, number(top));
-    return arith::MulFOp::create(b, arith::SubFOp::create(b, code, number(zero)), v[1]);
-  };
-  Value x = ctx.value(0);
-  Value y = axis ? emitMapAlong(ctx.b, x, scale, *axis, body) : emitMap(ctx.b, {x, scale}, tensorType(x), body);
-  return ctx.result(0, y, ElementType::Float), success();
+  Expansion::Attributes attributes = {
+      {"signed", Expansion::integer(spec.isSigned)},
+      {"narrow", Expansion::integer(spec.isNarrow && spec.isSigned && spec.zero == 0)}};
+  e.op("Quant", {values, e.input(1), e.input(2), e.input(3)}, attributes, e.result(), "qonnx");
+  return e.finish();
+}
+
+static std::optional<QuantSpec> specOf(NodeContext &ctx) {
+  std::optional<int64_t> zero = zeroOf(ctx);
+  QuantSpec spec;
+  spec.isSigned = ctx.intAttr("signed", 1) != 0;
+  spec.isNarrow = ctx.intAttr("narrow", 0) != 0;
+  spec.rounding = StringRef(ctx.stringAttr("rounding_mode", "ROUND")).upper();
+  if (spec.rounding == "HALF_EVEN")
+    spec.rounding = "ROUND";
+  spec.zero = double(zero.value_or(0));
+  spec.bits = ctx.scalar(3);
+  return zero && !ctx.failed() ? std::optional(spec) : std::nullopt;
 }
 
 static LogicalResult importQuant(NodeContext &ctx) {
-  bool isSigned = ctx.intAttr("signed", 1) != 0, isNarrow = ctx.intAttr("narrow", 0) != 0;
-  std::string rounding = ctx.stringAttr("rounding_mode", "ROUND");
-  if (rounding != "ROUND" && rounding != "HALF_EVEN")
-    return ctx.unsupported("rounding_mode is " + rounding + ", expected ROUND");
-  std::optional<int64_t> zero = zeroOf(ctx);
-  if (!zero || ctx.failed())
+  std::optional<QuantSpec> spec = specOf(ctx);
+  if (!spec)
     return failure();
-  std::optional<double> bits = ctx.scalar(3);
-  if (bits && *bits > 8 && *bits <= 24 && *bits == std::floor(*bits))
-    return importWideQuant(ctx, *bits, double(*zero), isSigned, isNarrow);
-  if (isNarrow && (!isSigned || *zero != 0))
-    return ctx.unsupported("a narrow range needs signed = 1 and the zero point 0");
-  bool isBipolar = isSigned && bits == 1.0;
-  bool isShifted = isSigned && *zero != 0;
-  if (isShifted && (!bits || isBipolar))
+  bool isOwnRange = spec->isNarrow && (!spec->isSigned || spec->zero != 0);
+  bool isWide = spec->bits.value_or(0) > 8;
+  if (!spec->isBipolar() && (isWide || isOwnRange || spec->rounding != "ROUND"))
+    return importOnReals(ctx, *spec);
+  bool isShifted = spec->isSigned && spec->zero != 0;
+  if (isShifted && (!spec->bits || spec->isBipolar()))
     return ctx.unsupported("a signed range with a zero point needs a constant width of at least 2 bits");
   Quantizer quantizer;
   std::optional<int64_t> axis;
   if (!(quantizer.scale = broadcastParameter(ctx, 1, axis)))
     return failure();
-  msq::FormatKind kind = isBipolar                ? msq::FormatKind::Odd
-                         : isSigned && !isShifted ? msq::FormatKind::Signed
-                                                  : msq::FormatKind::Unsigned;
-  if (!resolveBits(ctx, 3, kind, isNarrow && !isBipolar, quantizer))
+  msq::FormatKind kind = spec->isBipolar()                 ? msq::FormatKind::Odd
+                         : spec->isSigned && !isShifted ? msq::FormatKind::Signed
+                                                        : msq::FormatKind::Unsigned;
+  if (!resolveBits(ctx, 3, kind, spec->isNarrow && !spec->isBipolar(), quantizer))
     return failure();
   // Numerics N2 has no signed format with a zero point: the codes are shifted to unsigned ones.
-  quantizer.zero = emitZero(ctx, *zero + (isShifted ? int64_t(1) << (int(*bits) - 1) : 0));
+  int64_t shift = isShifted ? int64_t(1) << (int(*spec->bits) - 1) : 0;
+  quantizer.zero = emitZero(ctx, int64_t(spec->zero) + shift);
   quantizer.axis = axis.value_or(0);
   return setFakeQuantized(ctx, quantizer);
 }
@@ -89,6 +149,6 @@ void anybit::onnx::addQonnxOps(OpTable &table) {
         .inputs(4, 4)
         .real(3)
         .emit(importQuant)
-        .notes("rounding_mode ROUND; codes above 8 bits stay real");
+        .notes("codes above 8 bits stay real; a rounding_mode other than ROUND is computed on reals");
   table.add("BipolarQuant", {1}, "qonnx").inputs(2, 2).real(3).emit(importBipolarQuant);
 }

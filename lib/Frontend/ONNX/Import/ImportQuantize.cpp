@@ -1,4 +1,6 @@
 #include "Emit.h"
+#include "Expansion.h"
+#include "Fold.h"
 #include "OpTable.h"
 #include "Quantizer.h"
 #include "Tensors.h"
@@ -31,7 +33,7 @@ static bool checkParameters(NodeContext &ctx, std::optional<int64_t> &axis) {
       continue;
     if (ctx.rank(i) != 1 || ctx.opset() < 13)
       return (void)ctx.unsupported("the parameter " + ctx.node.inputs[i] + " is " + formatDims(ctx.dims(i)) +
-                                   "; one number or one per slice are implemented (blocks for constants only)"),
+                                   "; expected one number, one per slice of axis, or blocks of block_size"),
              false;
     axis = ctx.axis(ctx.intAttr("axis", 1), ctx.rank(0));
     if (ctx.failed())
@@ -94,31 +96,7 @@ static std::optional<Quantizer> makeQuantizer(NodeContext &ctx, bool isSigned, u
 }
 
 //===----------------------------------------------------------------------===//
-// QuantizeLinear
-//===----------------------------------------------------------------------===//
-
-static LogicalResult importQuantizeLinear(NodeContext &ctx) {
-  ElementType type = ctx.has(2) ? ctx.type(2) : ElementType(ctx.intAttr("output_dtype", int64_t(ElementType::UInt8)));
-  if (type == ElementType::Undefined)
-    type = ElementType::UInt8;
-  unsigned bits = widthOf(type);
-  if (ctx.failed() || bits == 0)
-    return ctx.unsupported("it quantizes to " + elementName(type) + ", expected an integer of at most 8 bits");
-  if (ctx.intAttr("block_size", 0) != 0)
-    return ctx.unsupported("block_size is not 0; scales of computed tensors are per tensor or per axis");
-  bool isSigned = isSignedType(type);
-  // Numerics N2 has no signed format with a zero point: the codes are stored as unsigned ones.
-  int64_t bias = isSigned && !isSymmetric(ctx) ? int64_t(1) << (bits - 1) : 0;
-  std::optional<Quantizer> quantizer = makeQuantizer(ctx, isSigned, bits, /*isNarrow=*/false, bias);
-  if (!quantizer)
-    return failure();
-  ctx.result(0, emitQuantize(ctx.b, ctx.value(0), *quantizer), type);
-  ctx.resultEntry(0).bias = bias;
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// DequantizeLinear
+// Blocks
 //===----------------------------------------------------------------------===//
 
 /// A parameter of the shape of the input: broadcast from a scalar, along `axis`, or in blocks along it.
@@ -145,6 +123,80 @@ static std::optional<Tensor> spreadParameter(NodeContext &ctx, unsigned i, int64
                     formatDims(x) + " along axis " + Twine(axis));
   return std::nullopt;
 }
+
+namespace {
+/// Names of the scales and zero points of a blocked quantizer, each spread to the shape of the input.
+struct Blocks {
+  std::string scale, zero;
+};
+} // namespace
+
+/// The blocks of a computed tensor; nothing after a report. They are float ops: numerics N2 has no such format.
+static std::optional<Blocks> spreadBlocks(NodeContext &ctx, Expansion &e, int64_t block) {
+  if (block < 0 || !ctx.constant(1) || (ctx.has(2) && !ctx.constant(2)) || ctx.type(1) != ElementType::Float)
+    return (void)ctx.unsupported("block_size is " + Twine(block) +
+                                 "; blocks need float scales and zero points that are constant"),
+           std::nullopt;
+  int64_t axis = ctx.axis(ctx.intAttr("axis", 1), ctx.rank(0));
+  if (ctx.failed() || !ctx.mayFold(ctx.dims(0), ElementType::Float))
+    return std::nullopt;
+  std::optional<Tensor> scale = spreadParameter(ctx, 1, axis, block);
+  std::optional<Tensor> zero = ctx.has(2) && scale ? spreadParameter(ctx, 2, axis, block) : std::nullopt;
+  if (ctx.failed())
+    return std::nullopt;
+  return Blocks{e.constant(*scale), zero ? e.constant(castTensor(*zero, ElementType::Float)) : e.number(0)};
+}
+
+static LogicalResult importBlockedQuantize(NodeContext &ctx, ElementType type, int64_t block) {
+  if (type != ElementType::Int8 && type != ElementType::UInt8)
+    return ctx.unsupported("it quantizes to blocks of " + elementName(type) + ", expected int8 or uint8");
+  Expansion e(ctx);
+  std::optional<Blocks> blocks = spreadBlocks(ctx, e, block);
+  if (!blocks)
+    return failure();
+  double low = type == ElementType::Int8 ? -128 : 0;
+  std::string codes = e.op("Add", {e.op("Round", {e.op("Div", {e.input(0), blocks->scale})}), blocks->zero});
+  e.cast(e.op("Clip", {codes, e.number(low), e.number(low + 255)}), type, e.result());
+  return e.finish();
+}
+
+static LogicalResult importBlockedDequantize(NodeContext &ctx, int64_t block) {
+  Expansion e(ctx);
+  std::optional<Blocks> blocks = spreadBlocks(ctx, e, block);
+  if (!blocks)
+    return failure();
+  std::string whole = e.op("Sub", {e.cast(e.input(0), ElementType::Float), blocks->zero});
+  e.op("Mul", {whole, blocks->scale}, {}, e.result());
+  return e.finish();
+}
+
+//===----------------------------------------------------------------------===//
+// QuantizeLinear
+//===----------------------------------------------------------------------===//
+
+static LogicalResult importQuantizeLinear(NodeContext &ctx) {
+  ElementType type = ctx.has(2) ? ctx.type(2) : ElementType(ctx.intAttr("output_dtype", int64_t(ElementType::UInt8)));
+  if (type == ElementType::Undefined)
+    type = ElementType::UInt8;
+  unsigned bits = widthOf(type);
+  if (ctx.failed() || bits == 0)
+    return ctx.unsupported("it quantizes to " + elementName(type) + ", expected an integer of at most 8 bits");
+  if (int64_t block = ctx.intAttr("block_size", 0))
+    return importBlockedQuantize(ctx, type, block);
+  bool isSigned = isSignedType(type);
+  // Numerics N2 has no signed format with a zero point: the codes are stored as unsigned ones.
+  int64_t bias = isSigned && !isSymmetric(ctx) ? int64_t(1) << (bits - 1) : 0;
+  std::optional<Quantizer> quantizer = makeQuantizer(ctx, isSigned, bits, /*isNarrow=*/false, bias);
+  if (!quantizer)
+    return failure();
+  ctx.result(0, emitQuantize(ctx.b, ctx.value(0), *quantizer), type);
+  ctx.resultEntry(0).bias = bias;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// DequantizeLinear
+//===----------------------------------------------------------------------===//
 
 /// The reals of constant codes that no format holds: biases of 32 bits, blocks.
 static LogicalResult setDequantizedConstant(NodeContext &ctx, int64_t axis, int64_t block) {
@@ -198,8 +250,8 @@ static LogicalResult importDequantizeLinear(NodeContext &ctx) {
   if (ctx.has(2) && ctx.type(2) != ctx.type(0))
     return ctx.invalid("the zero point is " + elementName(ctx.type(2)) + ", but the input is " +
                        elementName(ctx.type(0)));
-  if (ctx.intAttr("block_size", 0) != 0)
-    return ctx.unsupported("block_size is not 0; scales of computed tensors are per tensor or per axis");
+  if (int64_t block = ctx.intAttr("block_size", 0))
+    return importBlockedDequantize(ctx, block);
   const Entry &codes = ctx.entry(0);
   bool isSigned = isSignedType(ctx.type(0));
   int64_t bias = codes.bias;
@@ -215,16 +267,16 @@ static LogicalResult importDequantizeLinear(NodeContext &ctx) {
 }
 
 void anybit::onnx::addQuantizeOps(OpTable &table) {
-  table.add("QuantizeLinear", {10, 13, 19, 21, 23, 24, 25})
+  table.add("QuantizeLinear", {10, 13, 19, 21, 23, 24, 25, 28})
       .inputs(2, 3)
       .real(3)
       .emit(importQuantizeLinear)
-      .notes("integers of at most 8 bits, per tensor and per axis");
-  table.add("DequantizeLinear", {10, 13, 19, 21, 23, 24, 25})
+      .notes("integers of at most 8 bits; blocks with constant scales");
+  table.add("DequantizeLinear", {10, 13, 19, 21, 23, 24, 25, 28})
       .inputs(2, 3)
       .real(2)
       .raw(5)
       .emit(importDequantizeLinear)
       .fold(foldDequantizeLinear)
-      .notes("integers of at most 8 bits, per tensor and per axis; constants of any width and in blocks");
+      .notes("integers of at most 8 bits, constants of any width; blocks with constant scales");
 }

@@ -154,8 +154,10 @@ static LogicalResult importArg(NodeContext &ctx) {
 }
 
 void anybit::onnx::addReduceOps(OpTable &table) {
-  for (StringRef name : {"ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd"})
-    table.add(name, {1, 11, 13, 18, 20}).inputs(1, 2).constant(2).emit(importReduce).fold(foldReduce);
+  for (StringRef name : {"ReduceMax", "ReduceMin"})
+    table.add(name, {1, 11, 12, 13, 18, 20}).inputs(1, 2).constant(2).emit(importReduce).fold(foldReduce);
+  table.add("ReduceSum", {1, 11, 13}).inputs(1, 2).constant(2).emit(importReduce).fold(foldReduce);
+  table.add("ReduceProd", {1, 11, 13, 18}).inputs(1, 2).constant(2).emit(importReduce).fold(foldReduce);
   table.add("ReduceMean", {1, 11, 13, 18}).inputs(1, 2).real(1).constant(2).emit(importReduce).fold(foldReduce);
   table.add("Softmax", {1, 11, 13}).real(1).emit(importSoftmax);
   table.add("ArgMax", {1, 11, 12, 13}).real(1).emit(importArg);

@@ -191,21 +191,21 @@ static LogicalResult foldSize(NodeContext &ctx) {
 }
 
 void anybit::onnx::addShapeOps(OpTable &table) {
-  table.add("Reshape", {5, 13, 14}).inputs(2, 2).constant(2).emit(importReshape).fold(importReshape);
-  table.add("Flatten", {1, 9, 11, 13}).emit(importFlatten).fold(importFlatten);
-  table.add("Squeeze", {1, 11, 13}).inputs(1, 2).constant(2).emit(importSqueeze).fold(importSqueeze);
-  table.add("Unsqueeze", {1, 11, 13}).inputs(1, 2).constant(2).emit(importUnsqueeze).fold(importUnsqueeze);
-  table.add("Transpose", {1, 13}).emit(importTranspose).fold(importTranspose);
-  table.add("Identity", {1, 13, 14}).raw(1).emit(importIdentity).fold(importIdentity);
-  table.add("Dropout", {7, 10, 12, 13})
+  table.add("Reshape", {5, 13, 14, 19, 21, 23, 24, 25}).inputs(2, 2).constant(2).emit(importReshape).fold(importReshape);
+  table.add("Flatten", {1, 9, 11, 13, 21, 23, 24, 25}).emit(importFlatten).fold(importFlatten);
+  table.add("Squeeze", {1, 11, 13, 21, 23, 24, 25}).inputs(1, 2).constant(2).emit(importSqueeze).fold(importSqueeze);
+  table.add("Unsqueeze", {1, 11, 13, 21, 23, 24, 25}).inputs(1, 2).constant(2).emit(importUnsqueeze).fold(importUnsqueeze);
+  table.add("Transpose", {1, 13, 21, 23, 24, 25}).emit(importTranspose).fold(importTranspose);
+  table.add("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}).raw(1).emit(importIdentity).fold(importIdentity);
+  table.add("Dropout", {7, 10, 12, 13, 22})
       .inputs(1, 3)
       .outputs(2)
       .raw(6)
       .emit(importDropout)
       .fold(importDropout)
       .notes("inference only, without mask");
-  table.add("DepthToSpace", {1, 11, 13}).emit(importDepthToSpace);
-  table.add("SpaceToDepth", {1, 13}).emit(importSpaceToDepth);
-  table.add("Shape", {1, 13, 15}).foldAlways(foldShape);
-  table.add("Size", {1, 13}).foldAlways(foldSize);
+  table.add("DepthToSpace", {1, 11, 13, 28}).emit(importDepthToSpace);
+  table.add("SpaceToDepth", {1, 13, 28}).emit(importSpaceToDepth);
+  table.add("Shape", {1, 13, 15, 19, 21, 23, 24, 25}).foldAlways(foldShape);
+  table.add("Size", {1, 13, 19, 21, 23, 24, 25}).foldAlways(foldSize);
 }

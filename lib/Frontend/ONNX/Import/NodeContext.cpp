@@ -195,10 +195,14 @@ int64_t NodeContext::checkedCount(ArrayRef<int64_t> dims) {
 
 bool NodeContext::mayFold(ArrayRef<int64_t> dims, ElementType type) {
   std::optional<int64_t> count = countOf(dims);
-  if (count && *count * int64_t(elementBytes(type)) <= maxConstantBytes)
+  if (!count || *count > maxConstantBytes / std::max<int64_t>(elementBytes(type), 1))
+    return succeeded(
+        invalid("a constant of shape " + formatDims(dims) + " is larger than " + Twine(maxConstantBytes) + " bytes"));
+  int64_t total = importer.foldedBytes + *count * int64_t(elementBytes(type));
+  if (total <= importer.foldedLimit)
     return true;
-  (void)invalid("a constant of shape " + formatDims(dims) + " is larger than " + Twine(maxConstantBytes) + " bytes");
-  return false;
+  return succeeded(invalid("a constant of shape " + formatDims(dims) + " brings the constants that folding makes to " +
+                           Twine(total) + " bytes; at most " + Twine(importer.foldedLimit) + " are allowed"));
 }
 
 //===----------------------------------------------------------------------===//
@@ -236,11 +240,15 @@ void NodeContext::resultLike(unsigned i, Value value, unsigned like) {
 void NodeContext::resultConstant(unsigned i, Tensor tensor) {
   if (!wants(i))
     return;
-  Entry &entry = resultEntry(i);
-  entry.state = Entry::State::Constant;
-  entry.type = tensor.type;
-  entry.dims = tensor.dims;
-  entry.constant = std::move(tensor);
+  bool isInput = llvm::any_of(node.inputs, [&](const std::string &input) {
+    return !input.empty() && importer.entries[input].constant.storage == tensor.storage;
+  });
+  bool isAttribute = llvm::any_of(node.attributes, [&](const auto &attribute) {
+    return attribute.getValue().tensor.storage == tensor.storage;
+  });
+  bool isNew = !isInput && !isAttribute;
+  importer.foldedBytes += isNew ? int64_t(tensor.bytes().size()) : 0;
+  importer.defineConstant(node.outputs[i], std::move(tensor));
 }
 
 void NodeContext::resultAlias(unsigned i, StringRef name) {
@@ -255,6 +263,25 @@ LogicalResult NodeContext::importGraph(const Graph &graph) {
   hasFailed |= mlir::failed(done);
   return done;
 }
+
+LogicalResult NodeContext::importNode(const Node &made) {
+  importer.importNode(made);
+  bool isPoisoned = llvm::any_of(made.outputs, [&](const std::string &output) {
+    return importer.entries.lookup(output).state == Entry::State::Poisoned;
+  });
+  hasFailed |= isPoisoned;
+  return failure(isPoisoned);
+}
+
+std::string NodeContext::freshName() { return importer.freshName(node.name); }
+
+std::string NodeContext::defineConstant(Tensor tensor) {
+  std::string name = freshName();
+  importer.defineConstant(name, std::move(tensor));
+  return name;
+}
+
+void NodeContext::reportUnknownOperators(const Graph &graph) { importer.reportUnknownOperators(graph); }
 
 Value NodeContext::materialise(const Tensor &tensor, StringRef name) { return importer.materialise(tensor, name); }
 

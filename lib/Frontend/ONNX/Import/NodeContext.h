@@ -102,6 +102,14 @@ public:
 
   /// Imports the nodes of a branch in place; its outputs are then known by name.
   mlir::LogicalResult importGraph(const Graph &graph);
+  /// Imports a node in place; its outputs are then known by name. Fails if it is refused or reads what was.
+  mlir::LogicalResult importNode(const Node &made);
+  /// A name that no value of the model has.
+  std::string freshName();
+  /// The name of a new constant.
+  std::string defineConstant(Tensor tensor);
+  /// Reports the operators of a branch that is not imported which are not implemented.
+  void reportUnknownOperators(const Graph &graph);
   /// A constant of the program.
   mlir::Value materialise(const Tensor &tensor, llvm::StringRef name);
   /// Number of candidates of the model, 0 if it is not switchable.

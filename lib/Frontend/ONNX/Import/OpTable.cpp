@@ -22,7 +22,7 @@ const OpTable &OpTable::get() {
     for (void (*add)(OpTable &) :
          {addConvOps, addMatMulOps, addPoolOps, addElementwiseOps, addActivationOps, addReduceOps, addShapeOps,
           addSliceOps, addGatherOps, addPadOps, addExpandOps, addResizeOps, addQuantizeOps, addQonnxOps,
-          addCandidateOps, addConstantOps, addControlOps})
+          addQLinearOps, addIntegerOps, addCandidateOps, addConstantOps, addControlOps})
       add(built);
     return built;
   }();

@@ -64,6 +64,8 @@ void addExpandOps(OpTable &table);
 void addResizeOps(OpTable &table);
 void addQuantizeOps(OpTable &table);
 void addQonnxOps(OpTable &table);
+void addQLinearOps(OpTable &table);
+void addIntegerOps(OpTable &table);
 void addCandidateOps(OpTable &table);
 void addConstantOps(OpTable &table);
 void addControlOps(OpTable &table);

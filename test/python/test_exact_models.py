@@ -1,0 +1,63 @@
+"""Every layer of whole networks, quantized by the tool itself: codes equal to the reference, byte for byte."""
+
+import pathlib
+import subprocess
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import exact
+from anybit import reference
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+F32 = np.float32
+CANDIDATES = ["w8a8", "w4a4", "w3a3", "w2a2", "w1a1"]
+QUANTIZERS = ("FakeQuantSigned", "FakeQuantUnsigned", "FakeQuantOdd")
+
+
+def with_codes(model):
+    """The model with every quantized value as an output too: activations and, before they fold, weights."""
+    names = {value.name for value in model.graph.output}
+    made = [node.output[0] for node in model.graph.node if node.op_type in QUANTIZERS]
+    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+                              for name in made if name not in names)
+    return model, len(made)
+
+
+def check(source, inputs, folder, least_layers):
+    np.save(folder / "calibration.npy", inputs[4:])
+    switchable = folder / "switchable.onnx"
+    done = subprocess.run(
+        [exact.program("bin", "anybit"), "quantize", source, "--calibration", folder / "calibration.npy", "--candidates",
+         ",".join(CANDIDATES), "-q", "-o", switchable], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    model, count = with_codes(onnx.load(switchable))
+    assert count >= least_layers
+    (name,) = {value.name for value in model.graph.input} - {"candidate"}
+    x = inputs[:4]
+    artifact = exact.compile_model(model, folder)
+    softmax = {node.output[0] for node in model.graph.node if node.op_type == "Softmax"}
+    problems = []
+    for candidate in CANDIDATES:
+        want = reference.run(model, {name: x}, candidate)
+        got = exact.run_artifact(artifact, {name: x}, candidate)
+        for key in softmax & want.keys():  # a real edge: exp is not the same everywhere (numerics N6)
+            assert np.abs(got[key] - want.pop(key)).max() <= 1e-6
+        assert len(want) >= least_layers
+        problems += [f"{candidate}: {line}" for line in exact.differences(got, want)]
+    assert not problems, "\n".join(problems)
+
+
+def test_resnet8(tmp_path):
+    rng = np.random.default_rng(8)
+    pictures = rng.integers(0, 256, (36, 3, 4, 4)).astype(F32).repeat(8, axis=2).repeat(8, axis=3)
+    pictures += rng.normal(size=pictures.shape).astype(F32) * F32(9)
+    check(ROOT / "examples" / "resnet8" / "resnet8.onnx", np.clip(np.round(pictures), 0, 255), tmp_path, 19)
+
+
+def test_kws(data, tmp_path):
+    codes = np.fromfile(data / "kws" / "kws_mfcc_int8_500.bin", np.int8).reshape(-1, 1, 49, 10)[:36]
+    inputs = (codes.astype(F32) - F32(83)) * F32(0.5847029)
+    check(data / "models" / "mlperftiny_kws_dscnn.onnx", inputs, tmp_path, 19)
