@@ -26,6 +26,7 @@ void buildIntegerizeStage(OpPassManager &pm) {
 }
 
 void buildScheduleStage(OpPassManager &pm, const TargetStageOptions &options) {
+  pm.addNestedPass<func::FuncOp>(createRequantizeThresholds());
   pm.addNestedPass<func::FuncOp>(createPackWeights(PackWeightsOptions{options.target}));
 }
 

@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -78,6 +80,22 @@ std::vector<int32_t> WeightCodes::integers() const {
     result.push_back(anybit_decode(uint32_t(format.getKind()), format.getBits(), zero,
                                    isSigned ? int32_t(int8_t(byte)) : int32_t(uint8_t(byte))));
   return result;
+}
+
+std::pair<int64_t, int64_t> accumulatorRange(ArrayRef<int32_t> weights, int64_t low, int64_t high) {
+  low = std::min<int64_t>(0, low);
+  high = std::max<int64_t>(0, high);
+  int64_t positive = 0, negative = 0;
+  for (int32_t weight : weights)
+    (weight > 0 ? positive : negative) += weight;
+  constexpr int64_t limit = int64_t(1) << 61;
+  auto times = [&](int64_t sum, int64_t code) {
+    int64_t product;
+    if (llvm::MulOverflow(sum, code, product))
+      return (sum < 0) == (code < 0) ? limit : -limit;
+    return std::clamp(product, -limit, limit);
+  };
+  return {times(positive, low) + times(negative, high), times(positive, high) + times(negative, low)};
 }
 
 bool isElementwise(linalg::GenericOp op) {

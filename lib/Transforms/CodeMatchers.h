@@ -52,6 +52,10 @@ struct WeightCodes {
 };
 std::optional<WeightCodes> matchWeights(mlir::Value real);
 
+/// The least and the greatest sum of products of `weights` with integers of [low, high] and 0 (numerics N4), saturated far
+/// beyond int32.
+std::pair<int64_t, int64_t> accumulatorRange(mlir::ArrayRef<int32_t> weights, int64_t low, int64_t high);
+
 /// An elementwise generic over one shape: all loops parallel, identity result maps, no index ops.
 bool isElementwise(mlir::linalg::GenericOp op);
 

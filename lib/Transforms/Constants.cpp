@@ -93,10 +93,19 @@ Value createConstant(OpBuilder &builder, Location loc, RankedTensorType type, st
   return arith::ConstantOp::create(builder, loc, constantAttribute(type, std::move(bytes)));
 }
 
-Value createConstant(OpBuilder &builder, Location loc, ArrayRef<float> values) {
-  auto type = RankedTensorType::get({int64_t(values.size())}, builder.getF32Type());
+template <typename T>
+static Value createVector(OpBuilder &builder, Location loc, Type element, ArrayRef<T> values) {
   const char *data = reinterpret_cast<const char *>(values.data());
-  return createConstant(builder, loc, type, std::vector<char>(data, data + values.size() * sizeof(float)));
+  return createConstant(builder, loc, RankedTensorType::get({int64_t(values.size())}, element),
+                        std::vector<char>(data, data + values.size() * sizeof(T)));
+}
+
+Value createConstant(OpBuilder &builder, Location loc, ArrayRef<float> values) {
+  return createVector(builder, loc, builder.getF32Type(), values);
+}
+
+Value createConstant(OpBuilder &builder, Location loc, ArrayRef<int32_t> values) {
+  return createVector(builder, loc, builder.getI32Type(), values);
 }
 
 } // namespace anybit

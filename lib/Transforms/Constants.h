@@ -30,6 +30,7 @@ mlir::ElementsAttr constantAttribute(mlir::RankedTensorType type, std::vector<ch
 mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, mlir::RankedTensorType type,
                            std::vector<char> bytes);
 mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<float> values);
+mlir::Value createConstant(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<int32_t> values);
 
 } // namespace anybit
 

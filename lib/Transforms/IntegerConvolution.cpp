@@ -199,15 +199,12 @@ bool isWholeNode(Group &group) {
 /// The bound on |acc| of numerics N4, from the weights' integers and the range of the codes with 0 in it.
 LogicalResult checkAccumulator(const Group &group) {
   std::vector<int32_t> weights = group.weights.integers();
-  int64_t low = std::min<int64_t>(0, group.input.low - group.input.zero);
-  int64_t high = std::max<int64_t>(0, group.input.high - group.input.zero);
   size_t perChannel = weights.size() / std::max<size_t>(1, group.factor.size());
   int64_t bound = 0;
   for (size_t start = 0; start < weights.size(); start += perChannel) {
-    int64_t positive = 0, negative = 0;
-    for (size_t i = start; i < start + perChannel; ++i)
-      (weights[i] > 0 ? positive : negative) += weights[i];
-    bound = std::max({bound, positive * high + negative * low, -(positive * low + negative * high)});
+    auto [least, greatest] = accumulatorRange(ArrayRef(weights).slice(start, perChannel),
+                                              group.input.low - group.input.zero, group.input.high - group.input.zero);
+    bound = std::max({bound, greatest, -least});
   }
   if (bound < int64_t(1) << 31)
     return success();

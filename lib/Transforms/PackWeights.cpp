@@ -253,12 +253,8 @@ void Packer::replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::ve
   if (master && packed.getFamily() != lowbit::Family::Depthwise)
     master->attach(constant);
   op.getWeightsMutable().assign(constant->getResult(0));
-  if (initial.empty())
-    return;
-  const char *data = reinterpret_cast<const char *>(initial.data());
-  op.getInitialMutable().assign(createConstant(b, loc,
-                                               RankedTensorType::get({int64_t(initial.size())}, b.getI32Type()),
-                                               std::vector<char>(data, data + initial.size() * sizeof(int32_t))));
+  if (!initial.empty())
+    op.getInitialMutable().assign(createConstant(b, loc, ArrayRef<int32_t>(initial)));
 }
 
 void Packer::padParameters() {
@@ -266,9 +262,10 @@ void Packer::padParameters() {
     auto type = cast<RankedTensorType>(parameter.get().getType());
     if (type.getRank() != 1 || type.getDimSize(0) != op.getOutputChannels())
       continue;
-    std::vector<float> values = *constantReals(parameter.get());
-    values.resize(llvm::alignTo(values.size(), parameterPadding) + parameterPadding, 0.0f);
-    parameter.set(createConstant(b, op.getLoc(), values));
+    std::vector<char> bytes = *constantBytes(parameter.get());
+    int64_t padded = llvm::alignTo(type.getDimSize(0), parameterPadding) + parameterPadding;
+    bytes.resize(padded * constantElementBytes(type.getElementType()));
+    parameter.set(createConstant(b, op.getLoc(), type.clone({padded}), std::move(bytes)));
   }
 }
 
@@ -277,7 +274,7 @@ LogicalResult Packer::run() {
   if (!bytes && !op.isReal())
     return op.emitOpError("has codes as weights that are not constant");
   for (Value parameter : op.getParameters())
-    if (cast<RankedTensorType>(parameter.getType()).getRank() == 1 && !constantReals(parameter))
+    if (cast<RankedTensorType>(parameter.getType()).getRank() == 1 && !constantBytes(parameter))
       return op.emitOpError("has a per-channel parameter that is not constant");
   padParameters();
   if (!bytes)

@@ -14,9 +14,8 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
     Rules N4 and N5. The accumulator of an output is `initial + sum a*w` over the window, int32 for codes and float32 for
     reals; positions outside the input count as `input_zero`. The epilogue region maps the accumulator of one output,
     and the elements of `parameters` that belong to it, to one element of every result. A parameter of rank 1 is
-    per output channel; one of the rank of the result is per element (a residual). Codes are unsigned bytes in `i8`;
-    those of the input are at most `input_high`.
-
+    per output channel (reals, or integers such as thresholds); one of the rank of the result is per element (a residual).
+    Codes are unsigned bytes in `i8`; those of the input are at most `input_high`.
 
     Before packing, `weights` are codes in the order O, I/groups, kernel, read by `weight_format` and `weight_zero`
     (or reals). After packing they have the encoding `#lowbit.packed`, and `initial` holds
@@ -38,7 +37,7 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
     ```
   }];
   let arguments = (ins StaticShapeTensorOf<[I8, F32]>:$input, StaticShapeTensorOf<[I8, F32]>:$weights,
-                       Optional<1DTensorOf<[I32]>>:$initial, Variadic<StaticShapeTensorOf<[I8, F32]>>:$parameters,
+                       Optional<1DTensorOf<[I32]>>:$initial, Variadic<StaticShapeTensorOf<[I8, I32, F32]>>:$parameters,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations,
                        I64Attr:$groups, DenseI64ArrayAttr:$kernel, I32Attr:$input_zero,
                        OptionalAttr<Msq_FormatAttr>:$weight_format, I32Attr:$weight_zero,
