@@ -51,7 +51,7 @@ std::optional<std::vector<SumRange>> sumRanges(lowbit::ConvOp op) {
   return ranges;
 }
 
-/// The thresholds of one result; nothing where it is no step function of at most `most` steps.
+/// The thresholds of one code; nothing where it is no step function of at most `most` steps.
 std::optional<Thresholds> findThresholds(StepFunction &function, ArrayRef<SumRange> ranges, int64_t most) {
   Thresholds found;
   int32_t lowest = INT32_MAX, highest = INT32_MIN;
@@ -132,15 +132,16 @@ void useThresholds(IRRewriter &rewriter, lowbit::ConvOp op, int64_t most) {
   if (op.isReal() || !constantBytes(op.getWeights()) || cast<RankedTensorType>(op.getWeights().getType()).getEncoding())
     return;
   std::optional<std::vector<SumRange>> ranges = sumRanges(op);
+  if (!ranges)
+    return;
   bool isChanged = false;
-  for (unsigned i = 0; ranges && i < op.getNumResults(); ++i) {
-    std::optional<StepFunction> function = StepFunction::of(op, i);
+  for (auto round : llvm::make_early_inc_range(op.getBody().getOps<lowbit::RoundOp>())) {
+    std::optional<StepFunction> function = StepFunction::of(op, round);
     std::optional<Thresholds> thresholds = function ? findThresholds(*function, *ranges, most) : std::nullopt;
     if (!thresholds)
       continue;
-    rewriter.setInsertionPoint(op.getBody().getTerminator());
-    Value code = emitCode(rewriter, op, *thresholds);
-    op.getBody().getTerminator()->setOperand(i, code);
+    rewriter.setInsertionPoint(round);
+    rewriter.replaceOp(round, emitCode(rewriter, op, *thresholds));
     isChanged = true;
   }
   if (isChanged)

@@ -161,11 +161,9 @@ bool StepFunction::Builder::build(lowbit::RoundOp round) {
   return function.low - function.zero >= -reach && function.high - function.zero <= reach;
 }
 
-std::optional<StepFunction> StepFunction::of(lowbit::ConvOp op, unsigned index) {
-  auto yield = cast<lowbit::YieldOp>(op.getBody().back());
-  auto round = yield.getValues()[index].getDefiningOp<lowbit::RoundOp>();
+std::optional<StepFunction> StepFunction::of(lowbit::ConvOp op, lowbit::RoundOp round) {
   StepFunction function;
-  if (op.isReal() || !round || !Builder(op, function).build(round))
+  if (op.isReal() || !Builder(op, function).build(round))
     return std::nullopt;
   return function;
 }

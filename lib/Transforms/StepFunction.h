@@ -12,13 +12,13 @@ namespace anybit {
 /// How a value moves while the accumulator rises.
 enum class Trend { Constant, Rising, Falling };
 
-/// A result of a `lowbit.conv` as a function of the int32 accumulator, one per output channel (numerics N5). Evaluated
+/// A code in the epilogue of a `lowbit.conv` as a function of the int32 accumulator, one per output channel (numerics N5). Evaluated
 /// as kernels do it: float32, every operation rounded once, nothing contracted.
 class StepFunction {
 public:
-  /// The function behind result `index`. Nothing where it reads an element per position or a parameter that is not
-  /// constant, is not a code, or has an op that is not monotone in its operands.
-  static std::optional<StepFunction> of(lowbit::ConvOp op, unsigned index);
+  /// The function behind `round`, an op of the epilogue of `op`. Nothing where it reads an element per position or a
+  /// parameter that is not constant, or has an op that is not monotone in its operands.
+  static std::optional<StepFunction> of(lowbit::ConvOp op, lowbit::RoundOp round);
 
   /// The code of `sum` in `channel`.
   int32_t code(int64_t channel, int32_t sum);

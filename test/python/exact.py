@@ -124,11 +124,12 @@ def need_target(target: str) -> None:
         pytest.skip(f"this CPU lacks {', '.join(sorted(missing))} of {target}")
 
 
-def compile_model(model: onnx.ModelProto, folder: pathlib.Path, target: str = "native", level: int = 3) -> pathlib.Path:
+def compile_model(model: onnx.ModelProto, folder: pathlib.Path, target: str = "native", level: int = 3,
+                  flags: tuple[str, ...] = ()) -> pathlib.Path:
     source, artifact = folder / "model.onnx", folder / f"model.{target}.{level}.so"
     onnx.save(model, source)
-    done = subprocess.run([program("bin", "anybit"), "compile", source, "--target", target, f"-O{level}", "-q", "-o", artifact],
-                          capture_output=True, text=True)
+    done = subprocess.run([program("bin", "anybit"), "compile", source, "--target", target, f"-O{level}", *flags, "-q", "-o",
+                           artifact], capture_output=True, text=True)
     assert done.returncode == 0, f"compile exits {done.returncode}: {done.stderr[-2000:]}"
     return artifact
 
@@ -162,9 +163,9 @@ def differences(got: dict, want: dict) -> list[str]:
 
 
 def assert_exact(model: onnx.ModelProto, inputs: dict[str, np.ndarray], folder: pathlib.Path, target: str = "native",
-                 level: int = 3, candidates: "list[str] | None" = None) -> None:
+                 level: int = 3, candidates: "list[str] | None" = None, flags: tuple[str, ...] = ()) -> None:
     """Every output of every candidate equals the reference, element by element."""
-    artifact = compile_model(model, folder, target, level)
+    artifact = compile_model(model, folder, target, level, flags)
     problems = []
     for candidate in candidates or candidate_names(model) or [None]:
         want = reference.run(model, inputs, candidate)

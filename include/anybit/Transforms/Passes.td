@@ -82,13 +82,13 @@ def FuseEpilogues : Pass<"anybit-fuse-epilogues", "::mlir::func::FuncOp"> {
 def RequantizeThresholds : Pass<"anybit-requantize-thresholds", "::mlir::func::FuncOp"> {
   let summary = "narrow codes as counts of integer thresholds";
   let description = [{
-    Rule N5: where a code of a `lowbit.conv` depends on the accumulator and on constants per channel alone, through ops
-    that are each monotone (addition, multiplication by a constant, clips, `lowbit.round`, …), it is
-    `lowest + #{k : sum >= threshold_k}`. The thresholds, `i32` parameters per channel, come from bisection over every sum that the
-    weights and byte codes can make, with the arithmetic of the epilogue itself, so that both forms are equal for each sum.
-    A channel whose codes fall while the sum rises compares `sum xor -1`, which falls too. A threshold that no sum reaches
-    is one past the greatest. Codes that would need more than `compares` of them keep the float form: it costs the same
-    for every width.
+    Rule N5: a `lowbit.round` in the epilogue of a `lowbit.conv` whose operand depends on the accumulator and on constants
+    per channel alone, through ops that are each monotone (addition, multiplication by a constant, clips, floor), becomes
+    `lowest + #{k : sum >= threshold_k}`. The thresholds, `i32` parameters per channel, come from bisection over every sum
+    that the weights and byte codes can make, with the arithmetic of the epilogue itself, so that both forms are equal for
+    each sum. A channel whose codes fall while the sum rises compares `sum xor -1`, which falls too. A threshold that no
+    sum reaches is one past the greatest. Codes that would need more than `compares` of them keep the float form, which
+    costs the same for every width.
 
     Example: test/lit/Transforms/requantize-thresholds.mlir.
   }];

@@ -406,3 +406,28 @@ func.func @other_results(%x: tensor<1x1x8xi8>) -> (tensor<1x4x8xi8>, tensor<1x4x
   } : tensor<1x1x8xi8>, tensor<4x1x1xi8> -> tensor<1x4x8xi8>, tensor<1x4x8xf32>
   return %y#0, %y#1 : tensor<1x4x8xi8>, tensor<1x4x8xf32>
 }
+
+// -----
+
+// What reads the code does not matter: it is doubled here, as `odd` codes are for the next layer, and a real.
+// CHECK-LABEL: func.func @read_again
+// CHECK:         %[[REACHED:.+]] = arith.cmpi sge
+// CHECK-NEXT:    %[[STEP:.+]] = arith.extui %[[REACHED]] : i1 to i32
+// CHECK-NEXT:    %[[CODE:.+]] = arith.trunci %[[STEP]] : i32 to i8
+// CHECK-NEXT:    %[[DOUBLE:.+]] = arith.addi %[[CODE]], %[[CODE]] : i8
+// CHECK-NEXT:    %[[REAL:.+]] = arith.uitofp %[[CODE]] : i8 to f32
+// CHECK-NEXT:    lowbit.yield %[[DOUBLE]], %[[REAL]] : i8, f32
+func.func @read_again(%x: tensor<1x1x8xi8>) -> (tensor<1x4x8xi8>, tensor<1x4x8xf32>) {
+  %w = arith.constant dense<1> : tensor<4x1x1xi8>
+  %y:2 = lowbit.conv %x, %w params() attributes {strides = array<i64: 1>, pads = array<i64: 0, 0>,
+      dilations = array<i64: 1>, groups = 1 : i64, kernel = array<i64: 1>, input_zero = 0 : i32,
+      weight_format = #msq.format<signed, 2>, weight_zero = 0 : i32} {
+  ^bb0(%acc: i32):
+    %real = arith.sitofp %acc : i32 to f32
+    %code = lowbit.round %real {low = 0 : i32, high = 1 : i32, zero = 0 : i32} : f32
+    %double = arith.addi %code, %code : i8
+    %back = arith.uitofp %code : i8 to f32
+    lowbit.yield %double, %back : i8, f32
+  } : tensor<1x1x8xi8>, tensor<4x1x1xi8> -> tensor<1x4x8xi8>, tensor<1x4x8xf32>
+  return %y#0, %y#1 : tensor<1x4x8xi8>, tensor<1x4x8xf32>
+}
