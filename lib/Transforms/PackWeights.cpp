@@ -1,5 +1,6 @@
 #include "Constants.h"
 #include "Master.h"
+#include "anybit/Target/CPU/DepthwiseLayout.h"
 #include "anybit/Target/CPU/DotTile.h"
 #include "anybit/Target/CPU/Kernels.h"
 #include "anybit/Transforms/Passes.h"
@@ -7,6 +8,8 @@
 #include "anybit/weights.h"
 
 #include "llvm/Support/MathExtras.h"
+
+#include <numeric>
 
 using namespace mlir;
 
@@ -18,6 +21,14 @@ namespace {
 
 /// A kernel loads whole registers of per-channel parameters: at most this many elements past the last channel.
 constexpr int64_t parameterPadding = 64;
+
+/// The values of the channels in `order`, 0 where it has none.
+std::vector<int32_t> inOrder(const std::vector<int64_t> &order, const std::vector<int32_t> &values) {
+  std::vector<int32_t> result;
+  for (int64_t channel : order)
+    result.push_back(channel < 0 ? 0 : values[channel]);
+  return result;
+}
 
 class Packer {
 public:
@@ -39,8 +50,12 @@ private:
   std::vector<int16_t> codes(ArrayRef<char> bytes);
   void packCodes(ArrayRef<char> bytes);
   void packReal(ArrayRef<char> bytes);
+  std::vector<int8_t> decodedWeights(ArrayRef<char> bytes);
   void packDepthwise(ArrayRef<char> bytes);
   bool depthwiseFits();
+  bool usesDepthwiseLayout() {
+    return isDepthwise() && cpu::DepthwiseLayout::applies(op, target) && depthwiseFits();
+  }
   void packAtRunTime();
   void replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::vector<int32_t> initial);
   void padParameters();
@@ -215,30 +230,35 @@ bool Packer::depthwiseFits() {
   return anybit_weight_planes(uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero())) == 1;
 }
 
-/// [tap][channel], int8 or float32
+/// Weights of codes as integers, in the order of the model.
+std::vector<int8_t> Packer::decodedWeights(ArrayRef<char> bytes) {
+  msq::FormatAttr format = *op.getWeightFormat();
+  std::vector<int8_t> decoded;
+  for (int16_t q : codes(bytes))
+    decoded.push_back(anybit_decode(uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()), q));
+  return decoded;
+}
+
+/// [tap][channel], int8 or float32; the layout of dot products where the target has one.
 void Packer::packDepthwise(ArrayRef<char> bytes) {
   int64_t taps = shape.kernel_height * shape.kernel_width, size = op.isReal() ? 4 : 1;
-  std::vector<char> packed(bytes.size());
+  std::vector<int8_t> decoded = op.isReal() ? std::vector<int8_t>() : decodedWeights(bytes);
   std::vector<int32_t> initial;
-  std::vector<int16_t> q = op.isReal() ? std::vector<int16_t>() : codes(bytes);
-  for (int64_t c = 0; c < shape.outputs; ++c) {
-    int32_t sum = 0;
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      char *to = packed.data() + (tap * shape.outputs + c) * size;
-      if (op.isReal()) {
-        std::memcpy(to, bytes.data() + (c * taps + tap) * size, size);
-        continue;
-      }
-      msq::FormatAttr format = *op.getWeightFormat();
-      int32_t w = anybit_decode(uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()), q[c * taps + tap]);
-      *to = char(w);
-      sum += w;
-    }
-    if (!op.isReal())
-      initial.push_back(-int32_t(op.getInputZero()) * sum);
+  for (auto first = decoded.begin(); first != decoded.end(); first += taps)
+    initial.push_back(-int32_t(op.getInputZero()) * std::accumulate(first, first + taps, int32_t(0)));
+  if (cpu::DepthwiseLayout::applies(op, target)) {
+    cpu::DepthwiseLayout layout(op, target);
+    int64_t columns = cpu::DepthwiseLayout::registers * target.lanes32();
+    auto packed = lowbit::PackedAttr::get(op.getContext(), lowbit::Family::Depthwise, columns, 8 * layout.parts, 1, 1);
+    return replace(layout.packWeights(decoded), packed, inOrder(layout.channelOrder(), initial));
   }
+  const char *from = op.isReal() ? bytes.data() : reinterpret_cast<const char *>(decoded.data());
+  std::vector<char> packed(bytes.size());
+  for (int64_t c = 0; c < shape.outputs; ++c)
+    for (int64_t tap = 0; tap < taps; ++tap)
+      std::memcpy(packed.data() + (tap * shape.outputs + c) * size, from + (c * taps + tap) * size, size);
   replace(std::move(packed),
-          lowbit::PackedAttr::get(op.getContext(), lowbit::Family::Depthwise, target.lanes32(), op.isReal() ? 32 : 8, 1, 1),
+          lowbit::PackedAttr::get(op.getContext(), lowbit::Family::Depthwise, target.lanes32(), 8 * size, 1, 1),
           std::move(initial));
 }
 
@@ -262,10 +282,16 @@ void Packer::padParameters() {
     auto type = cast<RankedTensorType>(parameter.get().getType());
     if (type.getRank() != 1 || type.getDimSize(0) != op.getOutputChannels())
       continue;
+    // float32 or int32, moved as words.
     std::vector<char> bytes = *constantBytes(parameter.get());
-    int64_t padded = llvm::alignTo(type.getDimSize(0), parameterPadding) + parameterPadding;
-    bytes.resize(padded * constantElementBytes(type.getElementType()));
-    parameter.set(createConstant(b, op.getLoc(), type.clone({padded}), std::move(bytes)));
+    std::vector<int32_t> values(bytes.size() / sizeof(int32_t));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    if (usesDepthwiseLayout())
+      values = inOrder(cpu::DepthwiseLayout(op, target).channelOrder(), values);
+    values.resize(llvm::alignTo(values.size(), parameterPadding) + parameterPadding);
+    bytes.resize(values.size() * sizeof(int32_t));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    parameter.set(createConstant(b, op.getLoc(), type.clone({int64_t(values.size())}), std::move(bytes)));
   }
 }
 

@@ -50,7 +50,10 @@ private:
   llvm::ArrayRef<View> views;
 };
 
-/// A depthwise convolution: one input and one output channel per group, channels in lanes.
+/// A depthwise convolution: one input and one output channel per group, channels in lanes. The kernel of dot products
+/// needs the layout of DepthwiseLayout.h, the other one weights [tap][channel].
+Kernel buildDepthwiseDotKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
+                               const CpuTarget &target);
 Kernel buildDepthwiseKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
                             const CpuTarget &target);
 

@@ -9,6 +9,7 @@
 
 #include "ColumnTile.h"
 #include "DotProduct.h"
+#include "anybit/Target/CPU/DepthwiseLayout.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -176,7 +177,10 @@ SmallVector<Value> ConvKernel::sums(Value weights, ArrayRef<Value> rowPointers, 
 
 Kernel buildConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {
   auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding());
-  if (packed.getFamily() == lowbit::Family::Depthwise)
+  bool depthwise = packed.getFamily() == lowbit::Family::Depthwise;
+  if (depthwise && DepthwiseLayout::applies(op, target))
+    return buildDepthwiseDotKernel(builder, op, views, target);
+  if (depthwise)
     return buildDepthwiseKernel(builder, op, views, target);
   if (packed.getFamily() == lowbit::Family::Popcount)
     return buildPopcountKernel(builder, op, views, target);

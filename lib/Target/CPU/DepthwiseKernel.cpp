@@ -1,11 +1,12 @@
 //===- DepthwiseKernel.cpp - convolutions with channels in lanes ----------===//
 //
-// One register of channels at a time; the weights of all taps stay in registers (or the nearest cache) while the
-// positions of the grid pass. Weights: int8 or float32 [tap][channel]; initial: int32 [channel].
+// One register of channels at a time and one multiplication a tap: reals, and codes where the target has no dot product.
+// A tile is several positions of a row, whose sums do not depend on each other, so that a tap's weights are loaded once
+// for all of them. Weights: int8 or float32 [tap][channel]; initial: int32 [channel].
 //
 //===----------------------------------------------------------------------===//
 
-#include "ConvGeometry.h"
+#include "DepthwiseKernel.h"
 #include "DotProduct.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -13,46 +14,83 @@
 using namespace mlir;
 
 namespace anybit::cpu {
+
+int64_t DepthwiseKernel::grid(int64_t blocks, Block block) {
+  int64_t rows = llvm::divideCeil(g.height, tileHeight), columns = oneRow() ? llvm::divideCeil(g.width, tileWidth) : 1;
+  int64_t units = g.batch * rows * columns;
+  kb.loop(kb.begin(), kb.end(), [&](Value index) {
+    auto split = [&](Value &value, int64_t by) -> Value {
+      if (by == 1)
+        return kb.index(0);
+      Value divisor = kb.index(by), whole = value;
+      value = arith::DivUIOp::create(kb.b, kb.loc, whole, divisor);
+      return arith::RemUIOp::create(kb.b, kb.loc, whole, divisor);
+    };
+    Value column = split(index, columns), row = split(index, rows), image = split(index, g.batch);
+    Value y = kb.min(kb.mul(row, tileHeight), kb.index(g.height - tileHeight));
+    Value x = kb.min(kb.mul(column, tileWidth), kb.index(g.width - tileWidth));
+    block(index, {image, y, x});
+  });
+  return blocks * units;
+}
+
+void DepthwiseKernel::tiles(Position first, llvm::function_ref<void(Position)> tile) {
+  if (oneRow())
+    return tile(first);
+  kb.loop(llvm::divideCeil(g.width, tileWidth), [&](Value index) {
+    tile({first.image, first.y, kb.min(kb.mul(index, tileWidth), kb.index(g.width - tileWidth))});
+  });
+}
+
+Value DepthwiseKernel::address(size_t view, const Position &position, Value channel) {
+  PixelStrides strides(views[view]);
+  int64_t down = view ? 1 : g.strideHeight, along = view ? 1 : g.strideWidth;
+  Value pixel = kb.add(kb.mul(position.y, strides.row * down), kb.mul(position.x, strides.pixel * along));
+  Value offset = kb.add(kb.mul(position.image, strides.batch), pixel);
+  return kb.at(pointwise(view), kb.add(offset, kb.mul(channel, views[view].elementBytes())));
+}
+
 namespace {
 
-class DepthwiseKernel {
+class MultiplyKernel : DepthwiseKernel {
 public:
-  DepthwiseKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-      : op(op), views(views), target(target), real(op.isReal()), g(op),
-        kb(builder, op.getLoc(), 1 + 1 + !op.isReal() + views.size() - 1), lanes(target.lanes32()), input(views[0]),
-        firstPointwise(real ? 2 : 3) {}
+  MultiplyKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
+      : DepthwiseKernel(builder, op, views, target), lanes(target.lanes32()), input(views[0]) {
+    tileWidth = std::min<int64_t>(g.width, 4);
+  }
 
   Kernel build();
 
 private:
   int64_t taps() const { return g.kernelHeight * g.kernelWidth; }
-  /// Channels come in full registers, then one partial register.
-  void channels(Value channel, int64_t valid);
-  void position(Value position, Value channel, int64_t valid, ArrayRef<Value> weights, Value initial);
+  void row(Value channel, int64_t valid, Position first);
+  void tile(Value channel, int64_t valid, Position first);
   Value widen(Value pointer, int64_t valid, bool isSigned);
   Value multiply(Value codes, Value weights, Value sum);
+  void epilogue(Value channel, int64_t valid, Position position, Value sum);
 
-  lowbit::ConvOp op;
-  ArrayRef<View> views;
-  const CpuTarget &target;
-  bool real;
-  Geometry g;
-  KernelBuilder kb;
   int64_t lanes;
   PixelStrides input;
-  unsigned firstPointwise;
 };
 
-Kernel DepthwiseKernel::build() {
+Kernel MultiplyKernel::build() {
   int64_t full = g.groups / lanes, rest = g.groups % lanes;
-  if (full)
-    kb.loop(full, [&](Value block) { channels(kb.mul(block, lanes), lanes); });
-  if (rest)
-    channels(kb.index(full * lanes), rest);
-  return {kb.finish(), g.positions(), real ? "depthwise-real" : "depthwise"};
+  int64_t extent = grid(full + (rest != 0), [&](Value block, Position first) {
+    Value channel = kb.mul(block, lanes);
+    if (!full || !rest)
+      return row(channel, rest ? rest : lanes, first);
+    Value whole = arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::slt, block, kb.index(full));
+    auto branch = scf::IfOp::create(kb.b, kb.loc, whole, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(kb.b);
+    kb.b.setInsertionPointToStart(branch.thenBlock());
+    row(channel, lanes, first);
+    kb.b.setInsertionPointToStart(branch.elseBlock());
+    row(channel, rest, first);
+  });
+  return {kb.finish(), extent, real ? "depthwise-real" : "depthwise"};
 }
 
-Value DepthwiseKernel::widen(Value pointer, int64_t valid, bool isSigned) {
+Value MultiplyKernel::widen(Value pointer, int64_t valid, bool isSigned) {
   if (real)
     return kb.loadLanes(VectorType::get({lanes}, kb.f32), pointer, valid);
   Value bytes = kb.loadLanes(VectorType::get({lanes}, kb.i8), pointer, valid);
@@ -62,62 +100,53 @@ Value DepthwiseKernel::widen(Value pointer, int64_t valid, bool isSigned) {
   return arith::ExtUIOp::create(kb.b, kb.loc, type, bytes);
 }
 
-/// sum + codes * weights. As pairs of int16 the upper halves of the codes are zero, so one VPMADDWD multiplies exactly.
-Value DepthwiseKernel::multiply(Value codes, Value weights, Value sum) {
+/// sum + codes * weights
+Value MultiplyKernel::multiply(Value codes, Value weights, Value sum) {
   if (real)
     return multiplyAdd(kb, target, codes, weights, sum);
-  Value product;
-  if (target.dot == DotForm::Portable) {
-    product = arith::MulIOp::create(kb.b, kb.loc, codes, weights);
-  } else {
-    auto words = VectorType::get({2 * lanes}, kb.i16);
-    Value left = vector::BitCastOp::create(kb.b, kb.loc, words, codes);
-    Value right = vector::BitCastOp::create(kb.b, kb.loc, words, weights);
-    StringRef name = target.vectorBits == 512 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd";
-    product = kb.intrinsic(name, sum.getType(), {left, right});
-  }
-  return arith::AddIOp::create(kb.b, kb.loc, sum, product);
+  return arith::AddIOp::create(kb.b, kb.loc, sum, arith::MulIOp::create(kb.b, kb.loc, codes, weights));
 }
 
-void DepthwiseKernel::channels(Value channel, int64_t valid) {
-  int64_t bytes = real ? 4 : 1;
-  SmallVector<Value> weights;
-  for (int64_t tap = 0; tap < taps(); ++tap) {
-    Value offset = kb.mul(kb.add(channel, tap * g.groups), bytes);
-    weights.push_back(widen(kb.at(kb.argument(1), offset), valid, /*isSigned=*/true));
-  }
+void MultiplyKernel::row(Value channel, int64_t valid, Position first) {
+  tiles(first, [&](Position position) { tile(channel, valid, position); });
+}
+
+void MultiplyKernel::tile(Value channel, int64_t valid, Position first) {
   auto type = VectorType::get({lanes}, real ? kb.f32 : kb.i32);
   Value initial = real ? kb.real(type, 0) : kb.loadLanes(type, kb.at(kb.argument(2), kb.mul(channel, 4)), valid);
-  kb.loop(kb.begin(), kb.end(), [&](Value p) { position(p, channel, valid, weights, initial); });
+  SmallVector<Value> sums(tileWidth, initial);
+  // Weights that do not fit the registers are read again by every tile.
+  bool resident = taps() + tileWidth + 2 <= int64_t(target.vectorRegisters);
+  Value weights = resident ? kb.argument(1) : kb.opaque(kb.argument(1)), pointer = address(0, first, channel);
+  for (int64_t tap = 0; tap < taps(); ++tap) {
+    Value offset = kb.mul(kb.add(channel, tap * g.groups), real ? 4 : 1);
+    Value weight = widen(kb.at(weights, offset), valid, /*isSigned=*/true);
+    int64_t ky = tap / g.kernelWidth, kx = tap % g.kernelWidth;
+    for (int64_t t = 0; t < tileWidth; ++t) {
+      int64_t at = ky * g.dilationHeight * input.row + (kx * g.dilationWidth + t * g.strideWidth) * input.pixel;
+      sums[t] = multiply(widen(kb.at(pointer, at), valid, /*isSigned=*/false), weight, sums[t]);
+    }
+  }
+  for (int64_t t = 0; t < tileWidth; ++t)
+    epilogue(channel, valid, {first.image, first.y, kb.add(first.x, t)}, sums[t]);
 }
 
-void DepthwiseKernel::position(Value p, Value channel, int64_t valid, ArrayRef<Value> weights, Value sum) {
-  Value start = g.pixelOffset(kb, p, input, g.strideHeight, g.strideWidth);
-  Value pointer = kb.at(kb.argument(0), kb.add(start, kb.mul(channel, views[0].elementBytes())));
-  for (int64_t tap = 0; tap < taps(); ++tap) {
-    int64_t ky = tap / g.kernelWidth, kx = tap % g.kernelWidth;
-    int64_t offset = ky * g.dilationHeight * input.row + kx * g.dilationWidth * input.pixel;
-    sum = multiply(widen(kb.at(pointer, offset), valid, /*isSigned=*/false), weights[tap], sum);
-  }
+void MultiplyKernel::epilogue(Value channel, int64_t valid, Position position, Value sum) {
   size_t parameters = op.getParameters().size();
   SmallVector<Value> arguments{sum};
-  auto addressOf = [&](size_t view) {
-    Value offset = kb.mul(channel, views[view].elementBytes());
-    if (views[view].shape.size() > 1)
-      offset = kb.add(offset, g.pixelOffset(kb, p, PixelStrides(views[view]), 1, 1));
-    return kb.at(kb.argument(firstPointwise + view - 1), offset);
-  };
-  for (size_t i = 1; i <= parameters; ++i)
-    arguments.push_back(kb.loadLanes(VectorType::get({lanes}, views[i].element), addressOf(i), valid));
+  for (size_t i = 1; i <= parameters; ++i) {
+    Value from = perChannel(i) ? parameterAddress(i, channel) : address(i, position, channel);
+    arguments.push_back(kb.loadLanes(VectorType::get({lanes}, views[i].element), from, valid));
+  }
   SmallVector<Value> results = expandBody(kb, op.getBody(), arguments, lanes);
   for (size_t i = 0; i < results.size(); ++i)
-    kb.storeLanes(results[i], addressOf(1 + parameters + i), valid);
+    kb.storeLanes(results[i], address(1 + parameters + i, position, channel), valid);
 }
 
 } // namespace
 
 Kernel buildDepthwiseKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {
-  return DepthwiseKernel(builder, op, views, target).build();
+  return MultiplyKernel(builder, op, views, target).build();
 }
 
 } // namespace anybit::cpu

@@ -64,6 +64,10 @@ Value KernelBuilder::at(Value base, int64_t bytes) {
   return LLVM::GEPOp::create(b, loc, pointer, i8, base, ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
+Value KernelBuilder::opaque(Value pointer) {
+  return LLVM::LaunderInvariantGroupOp::create(b, loc, pointer);
+}
+
 /// Natural alignment of an element: nothing is known of vectors.
 static unsigned elementAlignment(Type type) {
   return std::max(1u, getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8);

@@ -43,6 +43,9 @@ public:
 
   mlir::Value at(mlir::Value pointer, mlir::Value bytes);
   mlir::Value at(mlir::Value pointer, int64_t bytes);
+  /// The same address, which the optimizer takes for another one: what is read through it stays in its loop. Without
+  /// this, LLVM hoists constants until they spill. Costs no instruction.
+  mlir::Value opaque(mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer);
   void store(mlir::Value value, mlir::Value pointer);
   /// Loads or stores the first `valid` lanes only; the other lanes of a load are zero.

@@ -18,7 +18,7 @@ static bool hasBits(Family family, unsigned bits) {
   case Family::Dot4:
     return bits == 1 || bits == 2 || bits == 4 || bits == 8;
   case Family::Depthwise:
-    return bits == 8 || bits == 32;
+    return bits == 8 || bits == 16 || bits == 32;
   case Family::Real:
     return bits == 32;
   case Family::Popcount:
