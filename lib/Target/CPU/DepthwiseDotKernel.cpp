@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodePacking.h"
 #include "DepthwiseKernel.h"
 #include "DotProduct.h"
 #include "anybit/Target/CPU/DepthwiseLayout.h"
@@ -27,8 +28,6 @@ public:
 
 private:
   using Registers = SmallVector<Value, registers>;
-  /// One column of the window along the axis of the dwords: `registers` registers for each quad.
-  using Column = SmallVector<Registers, 2>;
   /// Sums of the outputs of a tile, [along][outputs of the layout].
   using Sums = SmallVector<SmallVector<Registers, 2>, 4>;
   /// The channels that are computed now.
@@ -44,16 +43,16 @@ private:
   void tile(Channels c, Position first);
   /// Pointers that the optimizer does not know to be the same in every tile: it would keep more than registers hold.
   Channels reread(const Channels &c);
-  Column loadColumn(const Channels &c, Value pointer, int64_t column);
-  Registers interleave(const Channels &c, ArrayRef<Value> codes);
+  SmallVector<Value, 2> loadHalf(const Channels &c, Value pointer, int64_t column, int64_t quad, int64_t half);
+  Registers loadColumn(const Channels &c, Value pointer, int64_t column);
   Value unpack(Value a, Value b, Type element, bool high);
   Sums initialSums(const Channels &c);
-  void accumulate(const Channels &c, int64_t step, const Column &column, MutableArrayRef<Registers> sums);
+  void accumulate(const Channels &c, int64_t step, int64_t first, ArrayRef<Value> codes,
+                  MutableArrayRef<Registers> sums);
   void epilogue(const Channels &c, Position first, const Sums &sums);
   void finish(const Channels &c, Position position, ArrayRef<Value> sums);
   Registers loadParameter(const Channels &c, size_t view, Position position);
-  Value natural(const Channels &c, ArrayRef<Value> results);
-  Value packCodes(ArrayRef<Value> codes, int64_t width);
+  Value natural(const Channels &c, Value scalar, ArrayRef<IRMapping> bodies);
   VectorType vector(int64_t lanes, Type element) { return VectorType::get({lanes}, element); }
 
   DepthwiseLayout layout;
@@ -76,8 +75,8 @@ DotKernel::DotKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views
 /// Columns stay in registers from tile to tile where there is room; else a tile has several outputs across.
 void DotKernel::chooseTile() {
   int64_t shared = dilation == 1 ? std::max<int64_t>(0, layout.steps - stride) : 0;
-  // Next to the sums: one column, and a register or, in halves of 16 bits, three for each step.
-  int64_t sums = registers * layout.outputs, spare = target.vectorRegisters - registers - 2 * layout.parts;
+  // Next to the sums: one column, and temporaries of interleaving and of codes as int16.
+  int64_t sums = registers * layout.outputs, spare = target.vectorRegisters - registers - 4 * layout.parts;
   bool room = sums + registers * layout.quads * shared <= spare && target.dot == DotForm::Vnni;
   carried = layout.vertical && !oneRow() && room ? shared : 0;
   int64_t extent = layout.vertical && !carried ? g.width : 1;
@@ -135,61 +134,63 @@ void DotKernel::carriedRow(Channels c, Position first) {
   SmallVector<Value> columns;
   Value start = address(0, first, c.first);
   for (int64_t i = 0; i < carried; ++i)
-    for (const Registers &quad : loadColumn(c, start, i))
-      llvm::append_range(columns, quad);
+    llvm::append_range(columns, loadColumn(c, start, i));
   kb.loop(g.width, columns, [&](Value x, ValueRange now) {
     Position position{first.image, first.y, x};
     Value pointer = address(0, position, c.first);
     Channels here = reread(c);
     SmallVector<Value> all(now);
     for (int64_t i = carried; i < layout.steps; ++i)
-      for (const Registers &quad : loadColumn(here, pointer, i))
-        llvm::append_range(all, quad);
+      llvm::append_range(all, loadColumn(here, pointer, i));
     Sums sums = initialSums(here);
     int64_t size = registers * layout.quads;
-    for (int64_t step = 0; step < layout.steps; ++step) {
-      Column column;
-      for (int64_t quad = 0; quad < layout.quads; ++quad)
-        column.push_back(Registers(ArrayRef(all).slice(step * size + quad * registers, registers)));
-      accumulate(here, step, column, sums[0]);
-    }
+    for (int64_t step = 0; step < layout.steps; ++step)
+      accumulate(here, step, 0, ArrayRef(all).slice(step * size, size), sums[0]);
     epilogue(here, position, sums);
     return SmallVector<Value>(ArrayRef(all).take_back(carried * size));
   });
 }
 
+/// Column by column, so that no more than half of one is in registers.
 void DotKernel::tile(Channels c, Position first) {
-  Channels here = reread(c);
-  Sums sums = initialSums(here);
+  Sums sums = initialSums(c);
   Value pointer = address(0, first, c.first);
   int64_t columns = (along - 1) * stride + (layout.steps - 1) * dilation + 1;
   for (int64_t i = 0; i < columns; ++i) {
-    Column column;
+    SmallVector<std::pair<int64_t, int64_t>> uses; // output across, step
     for (int64_t t = 0; t < along; ++t) {
-      int64_t step = (i - t * stride) / dilation;
-      if (i < t * stride || step * dilation != i - t * stride || step >= layout.steps)
-        continue;
-      if (column.empty()) {
-        here = reread(here);
-        column = loadColumn(here, pointer, i);
-      }
-      accumulate(here, step, column, sums[t]);
+      int64_t from = i - t * stride;
+      if (from >= 0 && from % dilation == 0 && from / dilation < layout.steps)
+        uses.push_back({t, from / dilation});
+    }
+    for (int64_t half = 0; half < 2 * layout.quads && !uses.empty(); ++half) {
+      Channels here = reread(c);
+      SmallVector<Value, 2> codes = loadHalf(c, pointer, i, half / 2, half % 2);
+      for (auto [t, step] : uses)
+        accumulate(here, step, 2 * half, codes, sums[t]);
     }
   }
-  epilogue(here, first, sums);
+  epilogue(c, first, sums);
 }
 
-DotKernel::Column DotKernel::loadColumn(const Channels &c, Value pointer, int64_t column) {
+/// Registers 2 * half and 2 * half + 1 of a quad: four rows, interleaved by bytes and then by words.
+SmallVector<Value, 2> DotKernel::loadHalf(const Channels &c, Value pointer, int64_t column, int64_t quad,
+                                          int64_t half) {
   int64_t taps = layout.taps + (layout.outputs - 1) * layout.stride;
   VectorType type = vector(c.width, kb.i8);
-  Column result;
-  for (int64_t quad = 0; quad < layout.quads; ++quad) {
-    SmallVector<Value> codes;
-    for (int64_t tap = 4 * quad; tap < 4 * quad + 4; ++tap)
-      codes.push_back(tap < taps ? kb.loadLanes(type, kb.at(pointer, tap * dwordStride + column * columnStride), c.valid)
-                                 : kb.integer(type, 0));
-    result.push_back(interleave(c, codes));
-  }
+  SmallVector<Value, 4> codes;
+  for (int64_t tap = 4 * quad; tap < 4 * quad + 4; ++tap)
+    codes.push_back(tap < taps ? kb.loadLanes(type, kb.at(pointer, tap * dwordStride + column * columnStride), c.valid)
+                               : kb.integer(type, 0));
+  Value low = unpack(codes[0], codes[1], kb.i8, half), high = unpack(codes[2], codes[3], kb.i8, half);
+  return {unpack(low, high, kb.i16, false), unpack(low, high, kb.i16, true)};
+}
+
+/// One column of the window along the axis of the dwords: the registers of all quads.
+DotKernel::Registers DotKernel::loadColumn(const Channels &c, Value pointer, int64_t column) {
+  Registers result;
+  for (int64_t half = 0; half < 2 * layout.quads; ++half)
+    llvm::append_range(result, loadHalf(c, pointer, column, half / 2, half % 2));
   return result;
 }
 
@@ -206,16 +207,6 @@ Value DotKernel::unpack(Value a, Value b, Type element, bool high) {
   return vector::BitCastOp::create(kb.b, kb.loc, bytes, vector::ShuffleOp::create(kb.b, kb.loc, x, y, order));
 }
 
-DotKernel::Registers DotKernel::interleave(const Channels &c, ArrayRef<Value> codes) {
-  Registers result;
-  for (bool half : {false, true}) {
-    Value low = unpack(codes[0], codes[1], kb.i8, half), high = unpack(codes[2], codes[3], kb.i8, half);
-    for (bool quarter : {false, true})
-      result.push_back(unpack(low, high, kb.i16, quarter));
-  }
-  return result;
-}
-
 DotKernel::Sums DotKernel::initialSums(const Channels &c) {
   int64_t lanes = c.width / registers;
   Registers initial;
@@ -225,16 +216,19 @@ DotKernel::Sums DotKernel::initialSums(const Channels &c) {
   return Sums(along, SmallVector<Registers, 2>(layout.outputs, initial));
 }
 
-void DotKernel::accumulate(const Channels &c, int64_t step, const Column &column, MutableArrayRef<Registers> sums) {
+/// Adds the dot products of one kernel step and the registers of a column from `first` on.
+void DotKernel::accumulate(const Channels &c, int64_t step, int64_t first, ArrayRef<Value> codes,
+                           MutableArrayRef<Registers> sums) {
   DotProduct dot(kb, target, c.width / registers);
-  for (int64_t quad = 0; quad < layout.quads; ++quad)
-    for (int64_t i = 0; i < registers; ++i) {
-      DotProduct::Activations codes = dot.prepareLanes(column[quad][i]);
-      for (int64_t output = 0; output < layout.outputs; ++output) {
-        int64_t offset = layout.stepOffset(c.width, step, quad, output) + i * layout.registerBytes(c.width);
-        sums[output][i] = dot.accumulate(sums[output][i], codes, dot.loadPrepared(kb.at(c.weights, offset)));
-      }
+  for (auto [i, code] : llvm::enumerate(codes)) {
+    int64_t quad = (first + i) / registers, index = (first + i) % registers;
+    DotProduct::Activations prepared = dot.prepareLanes(code);
+    for (int64_t output = 0; output < layout.outputs; ++output) {
+      int64_t offset = layout.stepOffset(c.width, step, quad, output) + index * layout.registerBytes(c.width);
+      Value &sum = sums[output][index];
+      sum = dot.accumulate(sum, prepared, dot.loadPrepared(kb.at(c.weights, offset)));
     }
+  }
 }
 
 void DotKernel::epilogue(const Channels &c, Position first, const Sums &sums) {
@@ -272,23 +266,29 @@ void DotKernel::finish(const Channels &c, Position position, ArrayRef<Value> sum
   SmallVector<Registers> loaded;
   for (size_t p = 1; p <= parameters; ++p)
     loaded.push_back(loadParameter(c, p, position));
-  SmallVector<Registers> results(op.getOutputs().size());
+  SmallVector<IRMapping, registers> bodies;
   for (int64_t i = 0; i < registers; ++i) {
     SmallVector<Value> arguments{sums[i]};
     for (const Registers &parameter : loaded)
       arguments.push_back(parameter[i]);
-    for (auto [result, value] : llvm::zip(results, expandBody(kb, op.getBody(), arguments, c.width / registers)))
-      result.push_back(value);
+    bodies.push_back(mapBody(kb, op.getBody(), arguments, c.width / registers));
   }
-  for (size_t r = 0; r < results.size(); ++r)
-    kb.storeLanes(natural(c, results[r]), address(1 + parameters + r, position, c.first), c.valid);
+  for (auto [r, scalar] : llvm::enumerate(op.getBody().getTerminator()->getOperands()))
+    kb.storeLanes(natural(c, scalar, bodies), address(1 + parameters + r, position, c.first), c.valid);
 }
 
-/// The results of the four registers in the order of channels.
-Value DotKernel::natural(const Channels &c, ArrayRef<Value> results) {
-  Type element = getElementTypeOrSelf(results[0].getType());
-  if (element == kb.i8)
-    return packCodes(results, c.width);
+/// A result of the epilogue in the order of channels. `bodies`: the epilogue on each of the four registers.
+Value DotKernel::natural(const Channels &c, Value scalar, ArrayRef<IRMapping> bodies) {
+  auto vectors = [&](Value value) {
+    return llvm::map_to_vector<registers>(bodies, [&](const IRMapping &map) { return map.lookupOrDefault(value); });
+  };
+  CodePacking packing(kb, c.width / registers);
+  auto round = scalar.getDefiningOp<lowbit::RoundOp>();
+  if (Value real = round ? CodePacking::roundedScalar(round) : Value())
+    return packing.roundAndPack(vectors(real), round);
+  Registers results = vectors(scalar);
+  if (scalar.getType() == kb.i8)
+    return packing.pack(results);
   int64_t lanes = c.width / registers;
   SmallVector<int64_t> both = llvm::to_vector(llvm::seq<int64_t>(0, 2 * lanes)), order;
   Value low = vector::ShuffleOp::create(kb.b, kb.loc, results[0], results[1], both);
@@ -296,22 +296,6 @@ Value DotKernel::natural(const Channels &c, ArrayRef<Value> results) {
   for (int64_t channel = 0; channel < c.width; ++channel)
     order.push_back(channel % 16 / 4 * lanes + channel / 16 * 4 + channel % 4);
   return vector::ShuffleOp::create(kb.b, kb.loc, low, high, order);
-}
-
-/// Packing with saturation, which does not happen, is the inverse of `interleave` in each 16 bytes.
-Value DotKernel::packCodes(ArrayRef<Value> codes, int64_t width) {
-  auto narrow = [&](StringRef wide, StringRef middle, StringRef least, Type element, Value a, Value b) {
-    int64_t lanes = width * 8 / element.getIntOrFloatBitWidth();
-    return kb.intrinsic(width == 64 ? wide : width == 32 ? middle : least, vector(lanes, element), {a, b});
-  };
-  SmallVector<Value> dwords, words;
-  for (Value code : codes)
-    dwords.push_back(arith::ExtUIOp::create(kb.b, kb.loc, vector(width / registers, kb.i32), code));
-  for (int64_t i = 0; i < registers; i += 2)
-    words.push_back(narrow("llvm.x86.avx512.packusdw.512", "llvm.x86.avx2.packusdw", "llvm.x86.sse41.packusdw", kb.i16,
-                           dwords[i], dwords[i + 1]));
-  return narrow("llvm.x86.avx512.packuswb.512", "llvm.x86.avx2.packuswb", "llvm.x86.sse2.packuswb.128", kb.i8, words[0],
-                words[1]);
 }
 
 } // namespace

@@ -26,10 +26,11 @@ int64_t DepthwiseKernel::grid(int64_t blocks, Block block) {
       value = arith::DivUIOp::create(kb.b, kb.loc, whole, divisor);
       return arith::RemUIOp::create(kb.b, kb.loc, whole, divisor);
     };
-    Value column = split(index, columns), row = split(index, rows), image = split(index, g.batch);
+    // Blocks innermost: rows of the input are read while they are in the cache, whole lines of them.
+    Value which = split(index, blocks), column = split(index, columns), row = split(index, rows);
     Value y = kb.min(kb.mul(row, tileHeight), kb.index(g.height - tileHeight));
     Value x = kb.min(kb.mul(column, tileWidth), kb.index(g.width - tileWidth));
-    block(index, {image, y, x});
+    block(which, {index, y, x});
   });
   return blocks * units;
 }

@@ -6,8 +6,8 @@
 
 namespace anybit::cpu {
 
-/// The grid and the addresses of a kernel with channels in lanes. The grid is channel blocks by rows of tiles of output
-/// positions, so that threads share both; where the output has one row, by tiles.
+/// The grid and the addresses of a kernel with channels in lanes. The grid is rows of tiles of output positions (where
+/// the output has one row, tiles) by channel blocks, so that threads share both.
 class DepthwiseKernel {
 protected:
   DepthwiseKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views, const CpuTarget &target)
@@ -18,10 +18,9 @@ protected:
   struct Position {
     mlir::Value image, y, x;
   };
-  /// Channels from `channel`; `index` counts blocks.
   using Block = llvm::function_ref<void(mlir::Value index, Position first)>;
 
-  /// Calls `block` with the first position of every row of tiles of the grid; for an output of one row, of every tile.
+  /// Calls `block` with every index of a channel block and first position of a row of tiles (of a tile) of the grid.
   int64_t grid(int64_t blocks, Block block);
   /// Positions of the other tiles of a row: `tile` gets x of the first position. Tiles overlap at the end.
   void tiles(Position first, llvm::function_ref<void(Position)> tile);

@@ -65,7 +65,12 @@ Value KernelBuilder::at(Value base, int64_t bytes) {
 }
 
 Value KernelBuilder::opaque(Value pointer) {
-  return LLVM::LaunderInvariantGroupOp::create(b, loc, pointer);
+  auto dialect = LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT);
+  return LLVM::InlineAsmOp::create(b, loc, TypeRange{pointer.getType()}, ValueRange{pointer}, /*asm_string=*/"",
+                                   /*constraints=*/"=r,0,~{memory}", /*has_side_effects=*/true,
+                                   /*is_align_stack=*/false, LLVM::TailCallKind::None, dialect,
+                                   /*operand_attrs=*/ArrayAttr())
+      .getResult(0);
 }
 
 /// Natural alignment of an element: nothing is known of vectors.
@@ -179,7 +184,7 @@ static Value expandOp(KernelBuilder &kb, Operation &op, IRMapping &map, int64_t 
   return clone->getResult(0);
 }
 
-SmallVector<Value> expandBody(KernelBuilder &kb, Block &body, ValueRange arguments, int64_t lanes) {
+IRMapping mapBody(KernelBuilder &kb, Block &body, ValueRange arguments, int64_t lanes) {
   IRMapping map;
   map.map(body.getArguments(), arguments);
   for (Operation &op : body.without_terminator()) {
@@ -190,6 +195,11 @@ SmallVector<Value> expandBody(KernelBuilder &kb, Block &body, ValueRange argumen
     }
     map.map(op.getResult(0), expandOp(kb, op, map, lanes));
   }
+  return map;
+}
+
+SmallVector<Value> expandBody(KernelBuilder &kb, Block &body, ValueRange arguments, int64_t lanes) {
+  IRMapping map = mapBody(kb, body, arguments, lanes);
   return llvm::map_to_vector(body.getTerminator()->getOperands(), [&](Value v) { return map.lookupOrDefault(v); });
 }
 

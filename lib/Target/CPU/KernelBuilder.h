@@ -43,8 +43,8 @@ public:
 
   mlir::Value at(mlir::Value pointer, mlir::Value bytes);
   mlir::Value at(mlir::Value pointer, int64_t bytes);
-  /// The same address, which the optimizer takes for another one: what is read through it stays in its loop. Without
-  /// this, LLVM hoists constants until they spill. Costs no instruction.
+  /// The same address, which the optimizer takes for another one; reads before and after are not moved past it nor
+  /// merged. Without this, LLVM reads constants ahead of their loop or tile until they spill. An empty asm statement.
   mlir::Value opaque(mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer);
   void store(mlir::Value value, mlir::Value pointer);
@@ -74,7 +74,10 @@ private:
 };
 
 /// Evaluates the scalar ops of `body` on vectors of `lanes` (1: scalars): `arguments` are the vector values of the
-/// block's arguments. Returns the operands of the terminator.
+/// block's arguments. Returns the vector of every scalar.
+mlir::IRMapping mapBody(KernelBuilder &kb, mlir::Block &body, mlir::ValueRange arguments, int64_t lanes);
+
+/// The same; returns the operands of the terminator.
 llvm::SmallVector<mlir::Value> expandBody(KernelBuilder &kb, mlir::Block &body, mlir::ValueRange arguments,
                                           int64_t lanes);
 

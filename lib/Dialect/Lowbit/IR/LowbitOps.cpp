@@ -35,7 +35,7 @@ static LogicalResult verifyParameters(ConvOp op) {
   for (Value parameter : op.getParameters()) {
     auto type = cast<RankedTensorType>(parameter.getType());
     bool perElement = type.getShape() == shape;
-    bool perChannel = type.getRank() == 1 && type.getDimSize(0) >= shape[1];
+    bool perChannel = type.getRank() == 1 && type.getDimSize(0) >= shape[1] && !type.getElementType().isInteger(8);
     if (!perElement && !perChannel)
       return op.emitOpError("has a parameter of type ") << type << ", expected " << shape[1] << " channels or the result's shape";
   }
