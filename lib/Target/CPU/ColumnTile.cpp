@@ -1,10 +1,15 @@
 #include "ColumnTile.h"
 
+#include "anybit/abi.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
 namespace anybit::cpu {
+
+/// Weights of so many bytes stay in the nearest cache while all columns of a tile are computed.
+static constexpr int64_t mostCachedBytes = 32 << 10;
 
 ColumnTile::ColumnTile(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
     : op(op), target(target), real(op.isReal()), g(op), arguments(op, views),
@@ -20,24 +25,49 @@ Kernel ColumnTile::build(StringRef family) {
   int64_t allBlocks = g.groups * blocks;
   // Threads share positions; a single tile (a matrix-vector product) shares columns.
   bool splitPositions = tiles() >= allBlocks || tiles() >= 8;
+  bool together = splitPositions && allBlocks * readBytes() <= mostCachedBytes;
   if (splitPositions) {
     Value last = kb.add(firstPosition(kb.add(kb.end(), -1)), rows - 1);
     Value base = prepareInput(firstPosition(kb.begin()), last);
-    kb.loop(allBlocks, [&](Value block) { tilesOfBlock(base, block, kb.begin(), kb.end()); });
+    if (together)
+      blocksTogether(base);
+    else
+      kb.loop(allBlocks, [&](Value block) { blockAfterBlock(base, block, kb.begin(), kb.end()); });
   } else {
     Value base = prepareInput(kb.index(0), kb.index(g.positions() - 1));
-    kb.loop(kb.begin(), kb.end(), [&](Value block) { tilesOfBlock(base, block, kb.index(0), kb.index(tiles())); });
+    kb.loop(kb.begin(), kb.end(), [&](Value block) { blockAfterBlock(base, block, kb.index(0), kb.index(tiles())); });
   }
-  return {kb.finish(), splitPositions ? tiles() : allBlocks, family, scratchBytes};
-}
-
-void ColumnTile::tilesOfBlock(Value base, Value block, Value from, Value to) {
-  Value weights = prepareBlock(block);
-  kb.loop(from, to, [&](Value index) { tile(base, block, weights, index); });
+  int64_t scratch = llvm::alignTo(inputBytes, ANYBIT_ALIGNMENT) + (together ? allBlocks : 1) * panelBytes;
+  return {kb.finish(), splitPositions ? tiles() : allBlocks, family, scratch};
 }
 
 Value ColumnTile::packedWeights(Value block) {
   return kb.at(kb.argument(ConvArguments::weights), kb.mul(block, blockBytes()));
+}
+
+Value ColumnTile::panel(Value block) {
+  return kb.at(kb.scratch(), kb.add(kb.mul(block, panelBytes), llvm::alignTo(inputBytes, ANYBIT_ALIGNMENT)));
+}
+
+/// Position by position, all blocks of each: outputs are written once, in order.
+void ColumnTile::blocksTogether(Value base) {
+  int64_t allBlocks = g.groups * blocks;
+  if (panelBytes)
+    kb.loop(allBlocks, [&](Value block) { expandBlock(packedWeights(block), panel(block)); });
+  kb.loop(kb.begin(), kb.end(), [&](Value index) {
+    kb.loop(allBlocks, [&](Value block) { tile(base, block, panelBytes ? panel(block) : packedWeights(block), index); });
+  });
+}
+
+/// The tiles [from, to) of one block.
+void ColumnTile::blockAfterBlock(Value base, Value block, Value from, Value to) {
+  Value weights = packedWeights(block);
+  if (panelBytes) {
+    Value expanded = panel(kb.index(0));
+    expandBlock(weights, expanded);
+    weights = expanded;
+  }
+  kb.loop(from, to, [&](Value index) { tile(base, block, weights, index); });
 }
 
 SmallVector<Value> ColumnTile::loadInitial(Value block) {

@@ -22,14 +22,13 @@ protected:
   /// Runs before the tiles of a part of the grid that covers the output positions [first, last]. Returns what the
   /// offsets of `input` are relative to.
   virtual mlir::Value prepareInput(mlir::Value first, mlir::Value last) { return kb.argument(ConvArguments::input); }
-  /// Runs before the tiles of a column block. Returns the weights that `sums` reads.
-  virtual mlir::Value prepareBlock(mlir::Value block) { return packedWeights(block); }
+  /// Writes the weights of one column block in the order that `sums` reads; of `panelBytes`, if that is not 0.
+  virtual void expandBlock(mlir::Value weights, mlir::Value to) {}
   /// Sums of the tile whose rows begin at `rowPointers`, row by row. `initial` are those that a row begins with.
   virtual llvm::SmallVector<mlir::Value> sums(mlir::Value weights, llvm::ArrayRef<mlir::Value> rowPointers,
                                               mlir::ValueRange initial) = 0;
   /// Packed bytes of one column block.
   virtual int64_t blockBytes() const = 0;
-  mlir::Value packedWeights(mlir::Value block);
   int64_t tiles() const;
 
   lowbit::ConvOp op;
@@ -43,10 +42,16 @@ protected:
   /// Where a tile reads: strides of positions, windows' strides in them, and the bytes of one group's channels.
   PixelStrides input;
   int64_t strideHeight, strideWidth, groupBytes;
-  int64_t rows = 1, blocks, scratchBytes = 0;
+  int64_t rows = 1, blocks;
+  /// Scratch of a thread: what `prepareInput` writes, at its start, and behind that the expanded weights of a block.
+  int64_t inputBytes = 0, panelBytes = 0;
 
 private:
-  void tilesOfBlock(mlir::Value base, mlir::Value block, mlir::Value from, mlir::Value to);
+  void blocksTogether(mlir::Value base);
+  void blockAfterBlock(mlir::Value base, mlir::Value block, mlir::Value from, mlir::Value to);
+  mlir::Value packedWeights(mlir::Value block);
+  mlir::Value panel(mlir::Value block);
+  int64_t readBytes() const { return panelBytes ? panelBytes : blockBytes(); }
   void tile(mlir::Value base, mlir::Value block, mlir::Value weights, mlir::Value tileIndex);
   mlir::Value firstPosition(mlir::Value tileIndex);
   llvm::SmallVector<mlir::Value> loadInitial(mlir::Value block);

@@ -33,7 +33,7 @@ private:
     int64_t count, inputStride;
   };
 
-  Value prepareBlock(Value block) override;
+  void expandBlock(Value weights, Value to) override;
   SmallVector<Value> sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) override;
   int64_t blockBytes() const override { return stepsFrom(0) * packedStepBytes(); }
 
@@ -47,11 +47,10 @@ private:
   SmallVector<Value> realStep(Value weights, Value inputOffset, ArrayRef<Value> rowPointers, ValueRange accumulators);
   /// Of the weights in the artifact, and where tiles read them.
   int64_t packedStepBytes() const { return packed.getColumns() * 4 * (real ? 8 : packed.getBits()) / 8; }
-  int64_t stepBytes() const { return panel ? vectors * dot.preparedBytes() : packedStepBytes(); }
+  int64_t stepBytes() const { return panelBytes ? vectors * dot.preparedBytes() : packedStepBytes(); }
 
   StepForm form;
   DotProduct dot;
-  bool panel = false;
   SmallVector<Level> levels;
   size_t widenedAt = 0; ///< Form `Pairs`: the loops from this level on have int16 sums.
 };
@@ -62,9 +61,9 @@ ConvKernel::ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> vie
   rows = chooseRows(target, form, vectors, g.positions());
   findLevels();
   bool ready = real || (packed.getBits() == 8 && dot.preparedBytes() == 4 * lanes);
-  int64_t panelBytes = stepsFrom(0) * vectors * dot.preparedBytes();
-  panel = !ready && tiles() >= leastTilesForPanel && panelBytes <= mostPanelBytes;
-  scratchBytes = panel ? panelBytes : 0;
+  int64_t expanded = stepsFrom(0) * vectors * dot.preparedBytes();
+  if (!ready && tiles() >= leastTilesForPanel && expanded <= mostPanelBytes)
+    panelBytes = expanded;
 }
 
 int64_t ConvKernel::stepsFrom(size_t level) const {
@@ -74,37 +73,41 @@ int64_t ConvKernel::stepsFrom(size_t level) const {
   return steps;
 }
 
-/// Kernel rows, kernel columns (unless they lie in one run), planes, steps. Steps whose int16 sums would overflow are
-/// cut into equal parts.
+/// Kernel rows, kernel columns (unless they lie in one run), planes, steps: loops whose inputs lie side by side are one.
+/// Steps whose int16 sums would overflow are cut into equal parts.
 void ConvKernel::findLevels() {
   constexpr int64_t valueBytes = 4; // four codes or one real
   int64_t steps = llvm::divideCeil(int64_t(packed.getTaps()) * g.channelsIn, real ? 1 : 4);
-  levels = {{g.kernelHeight, input.row * g.dilationHeight},
-            {g.kernelWidth / packed.getTaps(), input.pixel * g.dilationWidth},
-            {packed.getPlanes(), 0}};
-  int64_t part = steps;
-  if (form == StepForm::Pairs)
-    for (part = std::min<int64_t>(steps, packed.getPairSteps()); steps % part != 0;)
-      --part;
-  levels.push_back({steps / part, part * valueBytes});
+  levels = {{steps, valueBytes}};
+  for (Level outer : {Level{packed.getPlanes(), 0},
+                      Level{g.kernelWidth / packed.getTaps(), input.pixel * g.dilationWidth},
+                      Level{g.kernelHeight, input.row * g.dilationHeight}}) {
+    if (outer.count == 1)
+      continue;
+    Level &inner = levels.front();
+    if (outer.inputStride == inner.count * inner.inputStride)
+      inner.count *= outer.count;
+    else
+      levels.insert(levels.begin(), outer);
+  }
+  if (form != StepForm::Pairs)
+    return;
+  int64_t all = levels.back().count, part = std::min<int64_t>(all, packed.getPairSteps());
+  while (all % part != 0)
+    --part;
+  levels.back() = {all / part, part * valueBytes};
   levels.push_back({part, valueBytes});
-  while (form == StepForm::Pairs && stepsFrom(widenedAt) > int64_t(packed.getPairSteps()))
+  while (stepsFrom(widenedAt) > int64_t(packed.getPairSteps()))
     ++widenedAt;
 }
 
-/// The weights of a block as the dot product needs them, in scratch memory where many tiles read them.
-Value ConvKernel::prepareBlock(Value block) {
-  Value weights = packedWeights(block);
-  if (!panel)
-    return weights;
+void ConvKernel::expandBlock(Value weights, Value to) {
   kb.loop(stepsFrom(0), [&](Value s) {
-    Value to = kb.at(kb.scratch(), kb.mul(s, stepBytes()));
     SmallVector<DotProduct::Weights> columns = dot.loadWeights(
         kb.at(weights, kb.mul(s, packedStepBytes())), packed, *op.getWeightFormat(), int32_t(op.getWeightZero()), vectors);
     for (int64_t v = 0; v < vectors; ++v)
-      dot.storePrepared(columns[v], kb.at(to, v * dot.preparedBytes()));
+      dot.storePrepared(columns[v], kb.at(to, kb.add(kb.mul(s, stepBytes()), v * dot.preparedBytes())));
   });
-  return kb.scratch();
 }
 
 /// One step of the reduction of reals.
@@ -129,7 +132,7 @@ SmallVector<Value> ConvKernel::step(Value weights, Value inputOffset, ArrayRef<V
     return realStep(weights, inputOffset, rowPointers, accumulators);
   SmallVector<Value> next(accumulators);
   SmallVector<DotProduct::Weights> columns;
-  if (panel)
+  if (panelBytes)
     for (int64_t v = 0; v < vectors; ++v)
       columns.push_back(dot.loadPrepared(kb.at(weights, v * dot.preparedBytes())));
   else

@@ -26,12 +26,13 @@ static int64_t rowsThatFit(const CpuTarget &target, StepForm form, int64_t vecto
 }
 
 /// Time of a step of a tile in multiplications of one register: the multiplications, unless loads (two at a time, like
-/// multiplications) or the latency of a chain (five times two pipes) take longer; widening the codes of a row; weights.
+/// multiplications) or the latency of a chain (five times two pipes) take longer; widening the codes of a row; weights,
+/// which mostly come from the second cache.
 static double stepCost(StepForm form, int64_t rows, int64_t vectors) {
   bool chained = form == StepForm::Real || form == StepForm::Dot;
   bool widens = form == StepForm::Words || form == StepForm::Dwords;
   int64_t busy = std::max({rows * vectors, rows + vectors, int64_t(chained ? 10 : 1)});
-  return double(busy) + (widens ? 0.5 * double(rows) : 0.0) + double(vectors) + 1;
+  return double(busy) + (widens ? 0.5 * double(rows) : 0.0) + 2.0 * double(vectors) + 1;
 }
 
 int64_t chooseRows(const CpuTarget &target, StepForm form, int64_t vectors, int64_t positions) {

@@ -68,7 +68,7 @@ PopcountKernel::PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<V
   input.pixel = g.groups * groupBytes;
   input.row = frameWidth * input.pixel;
   input.batch = frameHeight * input.row;
-  scratchBytes = g.batch * input.batch;
+  inputBytes = g.batch * input.batch;
 }
 
 /// One plane after the other of the first `channels` channels at `from`: a lane's bit is moved to its sign, and the

@@ -1,13 +1,14 @@
-// RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64 --anybit-stage-kernels=target=x86-64 | FileCheck %s --check-prefix=PORTABLE
+// RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64,-sse2 --anybit-stage-kernels=target=x86-64,-sse2 | FileCheck %s --check-prefix=PORTABLE
+// RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64 --anybit-stage-kernels=target=x86-64 | FileCheck %s --check-prefixes=MADD,SSE2
 // RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64-v3 --anybit-stage-kernels=target=x86-64-v3 | FileCheck %s --check-prefixes=MADD,AVX2
 // RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64-v4 --anybit-stage-kernels=target=x86-64-v4 | FileCheck %s --check-prefixes=MADD,AVX512
 // RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64-v3,+avxvnni --anybit-stage-kernels=target=x86-64-v3,+avxvnni | FileCheck %s --check-prefixes=VNNI,VNNI256
 // RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64-v4,+avx512vnni --anybit-stage-kernels=target=x86-64-v4,+avx512vnni | FileCheck %s --check-prefixes=VNNI,VNNI512
 
-// A step multiplies four codes with four weights per column, in the form that the target has. All forms are exact: a
-// saturating VPMADDUBSW is none of them (numerics N4).
+// A step multiplies four codes with four weights per column, in the form that the target has. All forms are exact: for
+// weights of 127, a saturating VPMADDUBSW is none of them (numerics N4).
 
-// SSE2 has no dot product: every byte of the quad is widened by shifts and multiplied as int32.
+// Other instruction sets: every byte of the quad is widened by shifts and multiplied as int32.
 // PORTABLE-LABEL: func.func @conv_dot4
 // PORTABLE:         %[[WEIGHTS:.+]] = llvm.load %{{.+}} : !llvm.ptr -> vector<16xi8>
 // PORTABLE-NEXT:    %[[QUADS:.+]] = vector.bitcast %[[WEIGHTS]] : vector<16xi8> to vector<4xi32>
@@ -18,7 +19,7 @@
 // PORTABLE-NOT:     llvm.call_intrinsic
 // PORTABLE:         arith.sitofp
 
-// AVX2 and AVX-512BW: even and odd bytes as int16 pairs, multiplied and added without loss.
+// SSE2, AVX2 and AVX-512BW: even and odd bytes as int16 pairs, multiplied and added without loss.
 // MADD-LABEL: func.func @conv_dot4
 // MADD:         %[[PAIRS:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi8> to vector<[[WORDS:.+]]xi16>
 // MADD:         %[[RAISED:.+]] = arith.shli %[[PAIRS]], %{{.+}} : vector<[[WORDS]]xi16>
@@ -27,6 +28,8 @@
 // MADD:         %[[CODES:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi32> to vector<[[WORDS]]xi16>
 // MADD:         %[[CODES_EVEN:.+]] = arith.andi %[[CODES]], %{{.+}} : vector<[[WORDS]]xi16>
 // MADD:         %[[CODES_ODD:.+]] = arith.shrui %[[CODES]], %{{.+}} : vector<[[WORDS]]xi16>
+// SSE2:         llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"(%[[CODES_EVEN]], %[[EVEN]]) : (vector<8xi16>, vector<8xi16>) -> vector<4xi32>
+// SSE2:         llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"(%[[CODES_ODD]], %[[ODD]]) : (vector<8xi16>, vector<8xi16>) -> vector<4xi32>
 // AVX2:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[CODES_EVEN]], %[[EVEN]]) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
 // AVX2:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[CODES_ODD]], %[[ODD]]) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
 // AVX512:       llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%[[CODES_EVEN]], %[[EVEN]]) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
@@ -39,7 +42,7 @@
 // VNNI256:      llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.256"(%{{.+}}, %[[CODES]], %[[WEIGHTS]]) : (vector<8xi32>, vector<32xi8>, vector<32xi8>) -> vector<8xi32>
 // VNNI512:      llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.+}}, %[[CODES]], %[[WEIGHTS]]) : (vector<16xi32>, vector<64xi8>, vector<64xi8>) -> vector<16xi32>
 func.func @w8a8(%x: tensor<1x8x1x1xi8>) -> tensor<1x4x1x1xf32> attributes {anybit.candidate = "w8a8"} {
-  %w = arith.constant dense<1> : tensor<4x8x1x1xi8>
+  %w = arith.constant dense<127> : tensor<4x8x1x1xi8>
   %m = arith.constant dense<1.0> : tensor<4xf32>
   %y = lowbit.conv %x, %w params(%m) attributes {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
       dilations = array<i64: 1, 1>, groups = 1 : i64, kernel = array<i64: 1, 1>, input_zero = 0 : i32,
