@@ -123,44 +123,50 @@ static LogicalResult importTranspose(NodeContext &ctx) {
   return success();
 }
 
-/// The channels and the block size of DepthToSpace and SpaceToDepth; 0 after a report.
-static int64_t resolveBlock(NodeContext &ctx, bool toSpace) {
+/// The attributes of DepthToSpace and SpaceToDepth.
+struct Blocks {
+  int64_t size;
+  bool depthFirst;
+};
+
+/// Nothing after a report.
+static std::optional<Blocks> resolveBlocks(NodeContext &ctx, bool toSpace) {
   int64_t block = ctx.intAttr("blocksize", 0);
   ArrayRef<int64_t> x = ctx.dims(0);
   bool fits = x.size() == 4 && block > 0 && block < (1 << 15);
   fits = fits && (toSpace ? x[1] % (block * block) == 0 : x[2] % block == 0 && x[3] % block == 0);
   if (!fits)
     (void)ctx.invalid("the input " + formatDims(x) + " does not divide into blocks of " + Twine(block));
-  return ctx.failed() ? 0 : block;
+  std::string mode = ctx.stringAttr("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD")
+    (void)ctx.invalid("mode is " + mode + ", expected DCR or CRD");
+  if (ctx.failed())
+    return std::nullopt;
+  return Blocks{block, mode == "DCR"};
 }
 
 static LogicalResult importDepthToSpace(NodeContext &ctx) {
-  int64_t s = resolveBlock(ctx, /*toSpace=*/true);
-  std::string mode = ctx.stringAttr("mode", "DCR");
-  if (s == 0)
+  std::optional<Blocks> blocks = resolveBlocks(ctx, /*toSpace=*/true);
+  if (!blocks)
     return failure();
-  if (mode != "DCR" && mode != "CRD")
-    return ctx.invalid("mode is " + mode + ", expected DCR or CRD");
+  int64_t s = blocks->size;
   ArrayRef<int64_t> x = ctx.dims(0);
   int64_t n = x[0], c = x[1] / (s * s), h = x[2], w = x[3];
-  bool depthFirst = mode == "DCR";
-  Value y = emitReshape(ctx.b, ctx.storedValue(0), depthFirst ? Dims{n, s, s, c, h, w} : Dims{n, c, s, s, h, w});
-  y = emitTranspose(ctx.b, y, depthFirst ? Dims{0, 3, 4, 1, 5, 2} : Dims{0, 1, 4, 2, 5, 3});
+  Value y = emitReshape(ctx.b, ctx.storedValue(0), blocks->depthFirst ? Dims{n, s, s, c, h, w} : Dims{n, c, s, s, h, w});
+  y = emitTranspose(ctx.b, y, blocks->depthFirst ? Dims{0, 3, 4, 1, 5, 2} : Dims{0, 1, 4, 2, 5, 3});
   ctx.resultLike(0, emitReshape(ctx.b, y, {n, c, h * s, w * s}));
   return success();
 }
 
 static LogicalResult importSpaceToDepth(NodeContext &ctx) {
-  int64_t s = resolveBlock(ctx, /*toSpace=*/false);
-  std::string mode = ctx.stringAttr("mode", "DCR");
-  if (s == 0)
+  std::optional<Blocks> blocks = resolveBlocks(ctx, /*toSpace=*/false);
+  if (!blocks)
     return failure();
-  if (mode != "DCR" && mode != "CRD")
-    return ctx.invalid("mode is " + mode + ", expected DCR or CRD");
+  int64_t s = blocks->size;
   ArrayRef<int64_t> x = ctx.dims(0);
   int64_t n = x[0], c = x[1], h = x[2] / s, w = x[3] / s;
   Value y = emitReshape(ctx.b, ctx.storedValue(0), {n, c, h, s, w, s});
-  y = emitTranspose(ctx.b, y, mode == "DCR" ? Dims{0, 3, 5, 1, 2, 4} : Dims{0, 1, 3, 5, 2, 4});
+  y = emitTranspose(ctx.b, y, blocks->depthFirst ? Dims{0, 3, 5, 1, 2, 4} : Dims{0, 1, 3, 5, 2, 4});
   ctx.resultLike(0, emitReshape(ctx.b, y, {n, c * s * s, h, w}));
   return success();
 }
