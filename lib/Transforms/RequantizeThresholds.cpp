@@ -1,7 +1,7 @@
 //===- RequantizeThresholds.cpp - codes by comparing sums -----------------===//
 //
-// Numerics N5: where a code is a function of the accumulator and of constants per channel, that function is monotone and
-// equals a count of integer thresholds. They are found by bisection with the epilogue's own arithmetic.
+// Numerics N5: where a code is a function of the accumulator and of constants per channel, that function is monotone
+// and equals a count of integer thresholds. They are found by bisection with the epilogue's own arithmetic.
 //
 //===----------------------------------------------------------------------===//
 

@@ -12,8 +12,8 @@ namespace anybit {
 /// How a value moves while the accumulator rises.
 enum class Trend { Constant, Rising, Falling };
 
-/// A code in the epilogue of a `lowbit.conv` as a function of the int32 accumulator, one per output channel (numerics N5). Evaluated
-/// as kernels do it: float32, every operation rounded once, nothing contracted.
+/// A code in the epilogue of a `lowbit.conv` as a function of the int32 accumulator, one per output channel (numerics
+/// N5). Evaluated as kernels do it: float32, every operation rounded once, nothing contracted.
 class StepFunction {
 public:
   /// The function behind `round`, an op of the epilogue of `op`. Nothing where it reads an element per position or a
@@ -23,8 +23,8 @@ public:
   /// The code of `sum` in `channel`.
   int32_t code(int64_t channel, int32_t sum);
 
-  /// How the code moves in `channel` from `first` to `last`. Nothing where that is not known for every sum between them,
-  /// or a value leaves the finite floats.
+  /// How the code moves in `channel` from `first` to `last`. Nothing where that is not known for every sum between
+  /// them, or a value leaves the finite floats.
   std::optional<Trend> trend(int64_t channel, int32_t first, int32_t last);
 
 private:
