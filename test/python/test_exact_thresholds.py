@@ -14,10 +14,8 @@ CANDIDATES = [("w1a1", 1, 1, ODD), ("w2a1", 2, 1, SIGNED), ("w1a2", 1, 2, ODD), 
 
 
 def network():
-    """Convolution, depthwise convolution and matrix product, with slopes of both signs, clips, and two quantizers.
-
-    Steps are multiples of one decimal scale, so that sums lie on ties.
-    """
+    """Convolution, depthwise convolution and matrix product, with slopes of both signs, clips, and two quantizers, and
+    a layer whose factor is 1/2: half of its sums that are near a threshold are ties."""
     b = exact.Network(CANDIDATES, 3)
     widths = [a for _, _, a, _ in CANDIDATES]
 
@@ -30,6 +28,8 @@ def network():
 
     x = b.coded(b.input("x", [1, 6, 9, 7]), UNSIGNED, 0.1, 8, 4)
     y = b.coded(b.op("Relu", [b.batch_norm(convolution(x, 21, 6), 21)]), UNSIGNED, 0.5, widths)
+    halving = b.coded_weight(halves(16, 21, 1, 1), scales=np.full((len(CANDIDATES), 16, 1, 1, 1), 0.25, F32))
+    b.output(b.coded(b.plain_conv(y, halving), UNSIGNED, 0.25, widths, 1), 4)
     y = b.batch_norm(convolution(y, 21, 21, groups=21), 21)
     y = b.op("Clip", [y, b.constant(F32(-0.25)), b.constant(F32(1.25))])
     z = b.coded(y, UNSIGNED, 0.5, widths, 1)
@@ -59,10 +59,10 @@ def test_master_store(tmp_path):
 
 
 def test_thresholds_are_used(tmp_path):
-    """Four layers, one with a clip that leaves three codes of four: a test of the float form would prove nothing."""
+    """Five layers, one with a clip that leaves three codes of four: a test of the float form would prove nothing."""
     onnx.save(network(), tmp_path / "model.onnx")
     subprocess.run([exact.program("bin", "anybit"), "compile", tmp_path / "model.onnx", "--candidates", "w2a2", "-q",
                     "--stop-after=schedule", "-o", tmp_path / "model.mlir"], check=True)
     text = (tmp_path / "model.mlir").read_text()
-    assert text.count("arith.cmpi sge") == 3 + 2 + 3 + 3
+    assert text.count("arith.cmpi sge") == 3 + 3 + 2 + 3 + 3
     assert text.count("arith.xori") == 4
