@@ -11,7 +11,8 @@ using namespace llvm;
 
 /// The value that `parse` makes of the flag; what is none is a problem.
 template <class Value>
-static void parseFlag(CommandLine &line, OptionId id, StringRef flag, Expected<Value> (*parse)(StringRef), Value &value) {
+static void parseFlag(CommandLine &line, OptionId id, StringRef flag, Expected<Value> (*parse)(StringRef),
+                      Value &value) {
   if (!line.has(id))
     return;
   Expected<Value> parsed = parse(line.text(id));

@@ -32,8 +32,7 @@ enum ExitCode { exitDone = 0, exitInternal = 1, exitInvalid = 2, exitUnsupported
 class Compilation {
 public:
   Compilation(const CompileOptions &options, raw_ostream &diagnostics)
-      : options(options), diagnostics(diagnostics),
-        progress("compile", stageNames().size(), options.quiet) {
+      : options(options), diagnostics(diagnostics), progress("compile", stageNames().size(), options.quiet) {
     DialectRegistry registry;
     registerAllDialects(registry);
     context.appendDialectRegistry(registry);
@@ -88,10 +87,10 @@ void Compilation::report(Diagnostic &diagnostic) {
   bool isWhole = module && diagnostic.getLocation() == module->getLoc(); // it bears the name of the graph
   if (!isWhole)
     diagnostic.getLocation()->walk([&](Location inner) {
-    if (auto named = dyn_cast<NameLoc>(inner))
-      layer = named.getName().str();
-    return layer.empty() ? WalkResult::advance() : WalkResult::interrupt();
-  });
+      if (auto named = dyn_cast<NameLoc>(inner))
+        layer = named.getName().str();
+      return layer.empty() ? WalkResult::advance() : WalkResult::interrupt();
+    });
   diagnostics << "error: " << (layer.empty() ? "" : "node " + layer + ": ") << text << '\n';
 }
 
@@ -122,7 +121,7 @@ int Compilation::checkCandidates() {
   int code = exitDone;
   for (const std::string &name : options.candidates)
     if (!seen.insert(name).second)
-      code = fail(exitInvalid, "candidate '" + name + "' is named twice");
+      code = fail(exitInvalid, "candidate '" + name + "' is given twice");
   return code;
 }
 
@@ -196,17 +195,16 @@ int Compilation::writeCode(const cpu::EmitOptions &emitting) {
   return writeText(text);
 }
 
-/// An object or a library goes with its header: neither is left without the other.
+/// An object or a library is not left without its header.
 llvm::Error Compilation::link(const cpu::Artifact &artifact, StringRef descriptor) {
   if (options.emit == EmitKind::SharedLibrary)
     return cpu::linkSharedLibrary(artifact, options.output);
-  std::string header = headerPath(options.output);
-  if (llvm::Error error = writeHeader(artifact, descriptor, header))
+  if (llvm::Error error = options.emit == EmitKind::Object ? cpu::linkObject(artifact, options.output)
+                                                           : cpu::writeStaticLibrary(artifact, options.output))
     return error;
-  llvm::Error error = options.emit == EmitKind::Object ? cpu::linkObject(artifact, options.output)
-                                                       : cpu::writeStaticLibrary(artifact, options.output);
+  llvm::Error error = writeHeader(artifact, descriptor, headerPath(options.output));
   if (error)
-    llvm::sys::fs::remove(header);
+    llvm::sys::fs::remove(options.output);
   return error;
 }
 

@@ -8,7 +8,8 @@ namespace anybit {
 /// Where the C header of an object or static library lies: beside it, same stem, `.h`.
 std::string headerPath(llvm::StringRef objectPath);
 
-/// Writes the C header: the descriptor's declaration and, per candidate and in all, the bytes of weights, code and arena.
+/// Writes the C header: the descriptor's declaration and, per candidate and in all, the bytes of weights, code and
+/// arena.
 llvm::Error writeHeader(const cpu::Artifact &artifact, llvm::StringRef descriptor, llvm::StringRef path);
 
 } // namespace anybit

@@ -343,6 +343,20 @@ TEST(Descriptor, IsValidated) {
   }
 }
 
+TEST(Descriptor, BytesOfTensors) {
+  auto bytes = [](uint32_t type, uint32_t rank, int64_t first, int64_t second) {
+    anybit_tensor tensor = {"t", type, rank, {first, second}};
+    return anybit_tensor_bytes(&tensor);
+  };
+  EXPECT_EQ(bytes(ANYBIT_FLOAT32, 2, 3, 5), 60u);
+  EXPECT_EQ(bytes(ANYBIT_INT64, 1, 3, 0), 24u);
+  EXPECT_EQ(bytes(ANYBIT_BOOL, 0, 0, 0), 1u);
+  EXPECT_EQ(bytes(ANYBIT_FLOAT32, 2, INT64_MAX, 2), 0u);
+  EXPECT_EQ(bytes(ANYBIT_FLOAT32, 1, 0, 0), 0u);
+  EXPECT_EQ(bytes(ANYBIT_FLOAT32, ANYBIT_MAX_RANK + 1, 1, 1), 0u);
+  EXPECT_EQ(bytes(77, 1, 1, 0), 0u);
+}
+
 TEST(Descriptor, EveryMissingFeatureIsListed) {
   Copy copy;
   copy.descriptor.features = "first-missing,,second-missing";

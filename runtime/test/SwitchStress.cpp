@@ -59,6 +59,9 @@ template <class Pointer> std::vector<Pointer> split(Bytes &bytes, const anybit_t
 
 /// What all threads share.
 struct Stress {
+  explicit Stress(const anybit_module_descriptor &descriptor)
+      : descriptor(descriptor), seen(descriptor.variant_count) {}
+
   const anybit_module_descriptor &descriptor;
   Bytes input;
   std::vector<Bytes> golden;
@@ -109,8 +112,8 @@ int main(int count, char **arguments) {
   const anybit_module_descriptor &descriptor = *anybit_module_descriptor_of(module);
   if (descriptor.variant_count != static_cast<uint32_t>(count - 3))
     die(arguments[1], "has another number of candidates than there are golden files");
-  Stress stress{descriptor, readFile(arguments[2]), {}, {}, {}, {}, {}, {},
-                std::vector<std::atomic<long>>(descriptor.variant_count)};
+  Stress stress(descriptor);
+  stress.input = readFile(arguments[2]);
   for (int i = 3; i < count; ++i)
     stress.golden.push_back(readFile(arguments[i]));
 
@@ -129,10 +132,14 @@ int main(int count, char **arguments) {
   stress.done = true;
   while (stress.runs < kSessions)
     std::this_thread::yield();
+  long allocations = anybit::test::allocations;
+  void *volatile counted = std::malloc(1);
   anybit::test::countAllocations = false;
+  std::free(counted);
+  if (anybit::test::allocationHookWorks && anybit::test::allocations == allocations)
+    die("the hook", "does not count allocations");
   for (std::thread &thread : threads)
     thread.join();
-  long allocations = anybit::test::allocations;
   long unseen = std::count(stress.seen.begin(), stress.seen.end(), 0);
   for (anybit_session *session : sessions)
     anybit_session_destroy(session);

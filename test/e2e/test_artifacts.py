@@ -1,6 +1,7 @@
 """Compiled artifacts as files: equal bytes for equal input, equal outputs on every target, and objects and static
 libraries that a C program links with their header."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -16,25 +17,24 @@ from exact import TARGETS, need_target, program
 EXTENSIONS = {"so": "so", "obj": "o", "lib": "a"}
 
 
-@pytest.mark.parametrize("store", ["packed", "master"])
-def test_equal_bytes_in_two_directories(store, tmp_path):
-    package_models.write_switchable(tmp_path / "model.onnx")
-    folders = [tmp_path / "one", tmp_path / "another" / "deeper"]
-    for folder in folders:
+@pytest.mark.parametrize("store, emits", [("packed", ["so", "obj", "lib"]), ("master", ["so"])])
+def test_equal_bytes_in_two_directories(store, emits, switchable, tmp_path):
+    here, there = tmp_path / "one", tmp_path / "another" / "deeper"
+    for folder in (here, there):
         folder.mkdir(parents=True)
-        shutil.copy(tmp_path / "model.onnx", folder / "model.onnx")
-        for emit, extension in EXTENSIONS.items():
-            # A relative path here, an absolute one there, another locale.
-            inside = folder is folders[1]
-            command = [program("bin", "anybit"), "compile", "model.onnx" if inside else folder / "model.onnx", "--store",
-                       store, "--emit", emit, "-q", "-o", (pathlib.Path() if inside else folder) / f"{emit}.{extension}"]
-            subprocess.run(command, check=True, cwd=folder if inside else ROOT,
-                           env={**os.environ, "TMPDIR": str(folder), "LC_ALL": "C" if inside else "C.UTF-8"})
-    files = sorted(path.name for path in folders[0].iterdir())
-    assert files == ["lib.a", "lib.h", "model.onnx", "obj.h", "obj.o", "so.so"]
+        shutil.copy(switchable, folder / "model.onnx")
+        for emit in emits:
+            # Absolute paths from elsewhere, and relative ones in another locale.
+            base, cwd, locale = (folder, ROOT, "C.UTF-8") if folder is here else (pathlib.Path(), folder, "C")
+            subprocess.run([program("bin", "anybit"), "compile", base / "model.onnx", "--candidates", "w8a8,w2a2", "--store",
+                            store, "--emit", emit, "-q", "-o", base / f"{emit}.{EXTENSIONS[emit]}"],
+                           check=True, cwd=cwd, env={**os.environ, "TMPDIR": str(folder), "LC_ALL": locale})
+    files = sorted(path.name for path in here.iterdir())
+    assert files == sorted({"model.onnx", *(f"{emit}.{EXTENSIONS[emit]}" for emit in emits),
+                            *(f"{emit}.h" for emit in emits if emit != "so")})
     for name in files:
-        first, second = ((folder / name).read_bytes() for folder in folders)
-        assert first == second, f"{name} of the {store} store differs"
+        assert (here / name).read_bytes() == (there / name).read_bytes(), f"{name} of the {store} store differs"
+    assert (json.loads(anybit("inspect", here / "so.so", "--json").stdout)["slot_bytes"] > 0) == (store == "master")
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,11 @@ def test_a_c_program_links_it(emit, store, switchable, pictures, native, tmp_pat
         assert weights <= separate
 
 
-def test_the_header_takes_no_output(switchable, tmp_path):
-    done = subprocess.run([program("bin", "anybit"), "compile", switchable, "--emit", "obj", "-o", tmp_path / "m.h"],
-                          capture_output=True, text=True)
-    assert done.returncode == 2 and "give it another extension" in done.stderr
-    assert not list(tmp_path.iterdir())
+def test_no_object_without_its_header(tmp_path):
+    package_models.write_float(tmp_path / "f.onnx")
+    (tmp_path / "taken.h").mkdir()
+    for output, words in (("m.h", "give it another extension"), ("taken.o", "taken.h': it exists and is no regular")):
+        done = subprocess.run([program("bin", "anybit"), "compile", tmp_path / "f.onnx", "--emit", "obj", "-o",
+                               tmp_path / output], capture_output=True, text=True)
+        assert done.returncode == 2 and words in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.onnx", "taken.h"]

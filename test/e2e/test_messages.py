@@ -61,7 +61,7 @@ def test_unknown_names(folder, tmp_path):
     compile_it = ["compile", folder / "switchable.onnx", "-o", tmp_path / "m.so"]
     assert refusal(*compile_it, "--candidates", "w9a9") == ("error: the model has no candidate w9a9, it has w8a8, w4a4, "
                                                             "w2a2\n")
-    assert refusal(*compile_it, "--candidates", "w8a8,w8a8") == "error: candidate 'w8a8' is named twice\n"
+    assert refusal(*compile_it, "--candidates", "w8a8,w8a8") == "error: candidate 'w8a8' is given twice\n"
     assert refusal(*compile_it, "--dim", "m=2") == "error: the model has no free dimension 'm', it has n\n"
     assert not list(tmp_path.iterdir())
 

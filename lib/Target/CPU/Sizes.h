@@ -8,7 +8,8 @@
 
 namespace anybit::cpu {
 
-/// Sizes of the functions of an ELF object, added to `sizes` by kernel symbol; what LLVM cut out of a kernel counts for it.
+/// Sizes of the functions of an ELF object, added to `sizes` by kernel symbol; what LLVM cut out of a kernel counts for
+/// it.
 llvm::Error addCodeBytes(llvm::ArrayRef<char> object, llvm::StringMap<uint64_t> &sizes);
 
 /// Fills `artifact.candidates` and `artifact.total` from the plan. `codeBytes`: by kernel symbol, its prefix included.
