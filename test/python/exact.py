@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -150,11 +151,16 @@ def run_artifact(artifact: pathlib.Path, inputs: dict[str, np.ndarray], candidat
         return {path.stem: np.load(path) for path in out.iterdir()}
 
 
+def file_name(output: str) -> str:
+    """How `anybit run --output-dir` calls the file of an output, without its suffix."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", output)
+
+
 def differences(got: dict, want: dict) -> list[str]:
     """One line for every output that is not equal."""
     lines = []
     for name, expected in want.items():
-        have = got[name].reshape(expected.shape)
+        have = got[file_name(name)].reshape(expected.shape)
         wrong = int((have != expected).sum())
         if wrong:
             at = tuple(int(i) for i in np.argwhere(have != expected)[0])

@@ -5,6 +5,8 @@ DequantizeLinear, the real operator and QuantizeLinear (numerics N5); ONNX Runti
 instead, so that it may differ by one step where a value lies on a tie but for the last bits of a float.
 """
 
+import pathlib
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -157,6 +159,14 @@ def test_qlinear_unary(kind, attributes, tmp_path):
     y = g.constants(F32(step), np.uint8(0 if kind == "QLinearSigmoid" else 125))
     g.output_real([g.op(kind, x + y, domain="com.microsoft", **attributes)] + y)
     g.check(tmp_path, step=step, rate=0.02)
+
+
+def test_qlinear_softmax(tmp_path):
+    g = Graph()
+    x = g.quantize(g.input("x", g.numbers(3, 10)), 0.05, np.uint8(120))
+    y = g.constants(F32(1 / 256), np.uint8(0))
+    g.output_real([g.op("QLinearSoftmax", x + y, domain="com.microsoft", axis=-1, opset=13)] + y)
+    g.check(tmp_path, step=1 / 256, rate=0.1)
 
 
 def test_qlinear_concat(tmp_path):
@@ -329,3 +339,36 @@ def test_qonnx_rounding_modes_of_weights(mode, tmp_path):
     got = g.compiled(tmp_path)
     assert np.array_equal(got[weight], qonnx_quant(values, scale, 0, 4, 1, 1, mode))
     assert not exact.differences(got, reference.run(g.model(), g.inputs))
+
+
+@pytest.mark.parametrize("how", ["QOperator", "QDQ", "dynamic"])
+def test_files_of_onnx_runtimes_quantizer(how, tmp_path):
+    """ResNet-8 as ONNX Runtime's own quantizer writes it; a batch of 1, for dynamic scales are those of a batch."""
+    from onnxruntime import quantization
+    source = pathlib.Path(__file__).resolve().parents[2] / "examples" / "resnet8" / "resnet8.onnx"
+    name = onnx.load(source).graph.input[0].name
+    rng = np.random.default_rng(3)
+    pictures = rng.integers(0, 256, (17, 1, 3, 4, 4)).astype(F32).repeat(8, axis=3).repeat(8, axis=4)
+
+    class Reader(quantization.CalibrationDataReader):
+        rest = iter(pictures[1:])
+
+        def get_next(self):
+            picture = next(self.rest, None)
+            return None if picture is None else {name: picture}
+
+    made = str(tmp_path / "quantized.onnx")
+    if how == "dynamic":
+        quantization.quantize_dynamic(source, made)
+    else:
+        quantization.quantize_static(source, made, Reader(), quant_format=quantization.QuantFormat[how], per_channel=True)
+    model, inputs = onnx.load(made), {name: pictures[0]}
+    got = exact.run_artifact(exact.compile_model(model, tmp_path), inputs, None)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
+    (want,) = session.run(None, inputs)
+    (result,) = got.values()
+    assert np.abs(result - want).max() <= (1e-4 if how == "dynamic" else 2 / 256)
+    if how == "QDQ":
+        assert not exact.differences(got, reference.run(model, inputs))

@@ -18,6 +18,7 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 import exact
 
 INVALID, UNSUPPORTED = 2, 3
+F32 = np.float32
 MOST = 2 ** 63 - 1
 CASES = []
 
@@ -217,7 +218,7 @@ def dims_that_wrap_to_zero(folder): return with_weight(tensor("w", [1 << 33, 1 <
 def dims_that_wrap_to_one_element(folder): return with_weight(tensor("w", [MOST, MOST], b"abcd"))
 
 
-@case("overflow", INVALID, "2^40")
+@case("overflow", INVALID, "product")
 def input_of_2_to_the_45(folder): return unary("Relu", shape=[1 << 15, 1 << 15, 1 << 15])
 
 
@@ -239,7 +240,7 @@ def huge_tile(folder): return unary("Tile", [np.array([1, 1, 1 << 40, 1 << 40])]
 
 
 @case("overflow", INVALID, "2^40")
-def huge_expand(folder): return unary("Expand", [np.array([1 << 31, 4, 8, 8])], shape=[1, 4, 8, 8])
+def huge_expand(folder): return unary("Expand", [np.array([1 << 40, 4, 8, 8])], shape=[1, 4, 8, 8])
 
 
 @case("overflow", INVALID, "larger than")
@@ -289,7 +290,7 @@ def no_groups(folder): return unary("Conv", [np.zeros((4, 4, 1, 1), np.float32)]
 def stride_of_zero(folder): return unary("Conv", [np.zeros((4, 4, 1, 1), np.float32)], strides=[0, 0])
 
 
-@case("zero", INVALID, "kernel_shape")
+@case("zero", INVALID, "the kernel [0, 0]")
 def kernel_of_zero(folder): return unary("AveragePool", kernel_shape=[0, 0])
 
 
@@ -333,13 +334,13 @@ def reduced_axis_outside(folder): return unary("ReduceMean", axes=[4], opset=13)
 
 
 # Recursion.
-@case("recursion", INVALID, "itself")
+@case("recursion", INVALID, "'f' -> 'f'")
 def function_that_calls_itself(folder):
     body = function("f", helper.make_node("f", ["a"], ["b"], domain="local"))
     return model(helper.make_node("f", ["x"], ["y"], domain="local"), functions=[body])
 
 
-@case("recursion", INVALID, "itself")
+@case("recursion", INVALID, "'f' -> 'g' -> 'f'")
 def functions_that_call_each_other(folder):
     bodies = [function(a, helper.make_node(b, ["a"], ["b"], domain="local")) for a, b in ("fg", "gf")]
     return model(helper.make_node("f", ["x"], ["y"], domain="local"), functions=bodies)
@@ -378,7 +379,7 @@ def value_of_a_branch_outside(folder):
 def input_that_nothing_makes(folder): return model(node("Relu", ["ghost"]))
 
 
-@case("scope", INVALID, "shape")
+@case("scope", INVALID, "no type")
 def input_without_a_type(folder):
     made = unary("Relu")
     made.graph.input[0].ClearField("type")
@@ -405,16 +406,46 @@ def attribute_without_a_type(folder):
 
 
 # Not a number where an order is needed.
-@case("nan", INVALID, "scale")
-def scale_that_is_no_number(folder): return unary("QuantizeLinear", [np.float32("nan"), np.uint8(0)])
+def quantizer(scale, zero=np.uint8(0)):
+    return model(helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], name="the_quantizer"),
+                 node("DequantizeLinear", ["q", "s", "z"]), initializers=[array("s", F32(scale)), array("z", zero)])
 
 
-@case("nan", INVALID, "scale")
-def infinite_scale(folder): return unary("QuantizeLinear", [np.float32("inf"), np.uint8(0)])
+@case("nan", INVALID, "the_quantizer", "nan", "finite and positive")
+def scale_that_is_no_number(folder): return quantizer(np.nan)
 
 
-@case("nan", INVALID, "scale")
-def scale_of_zero(folder): return unary("QuantizeLinear", [np.float32(0), np.uint8(0)])
+@case("nan", INVALID, "the_quantizer", "inf", "finite and positive")
+def infinite_scale(folder): return quantizer(np.inf)
+
+
+@case("nan", INVALID, "the_quantizer", "finite and positive")
+def scale_of_zero(folder): return quantizer(0)
+
+
+@case("nan", INVALID, "the_quantizer", "-1", "finite and positive")
+def one_negative_scale_of_many(folder): return quantizer([1, 1, -1, 1], np.zeros(4, np.uint8))
+
+
+@case("nan", INVALID, "the_weights", "finite")
+def weights_with_a_scale_that_is_no_number(folder):
+    decode = helper.make_node("DequantizeLinear", ["q", "s"], ["w"], name="the_weights")
+    return model(decode, node("Add", ["x", "w"]), initializers=[array("q", np.ones(8, np.int8)), array("s", F32(np.nan))])
+
+
+@case("nan", INVALID, "the_quant", "finite and positive")
+def scale_of_a_qonnx_quantizer(folder):
+    made = model(helper.make_node("Quant", ["x", "s", "z", "b"], ["y"], name="the_quant", domain="qonnx.custom_op.general"),
+                 initializers=[array("s", F32(np.nan)), array("z", F32(0)), array("b", F32(4))])
+    made.opset_import.add(domain="qonnx.custom_op.general", version=1)
+    return made
+
+
+@case("nan", INVALID, "the_quant", "finite and positive")
+def scale_of_a_rounding_mode(folder):
+    made = scale_of_a_qonnx_quantizer(folder)
+    made.graph.node[0].attribute.append(helper.make_attribute("rounding_mode", "FLOOR"))
+    return made
 
 
 @case("nan", INVALID, "the_resize")
@@ -511,9 +542,13 @@ def candidate_model(table, index="candidate", nodes=()):
 def table_with_too_many_rows(folder): return candidate_model([1, 2, 3])
 
 
-@case("candidate", UNSUPPORTED, "candidate")
-def index_that_is_computed(folder):
-    return candidate_model([1, 2], "next", [helper.make_node("Mul", ["candidate", "candidate"], ["next"], name="the_index")])
+@case("candidate", UNSUPPORTED, "the_expand", "known at compile time")
+def shape_from_an_index_that_does_not_fold(folder):
+    cast = helper.make_node("Cast", ["x"], ["whole"], to=TensorProto.INT64)
+    index = helper.make_node("Add", ["candidate", "whole"], ["next"])
+    made = candidate_model([1, 2], "next", [cast, index])
+    made.graph.node.append(helper.make_node("Expand", ["y", "next"], ["z"], name="the_expand"))
+    return made
 
 
 @case("candidate", INVALID, "candidate")

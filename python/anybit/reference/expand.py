@@ -90,6 +90,13 @@ def _unary(e: Expansion) -> None:
     e.quantize(e.op(e.node.op[len("QLinear"):], [e.dequantize(0)], **e.node.attributes), 3)
 
 
+def _softmax(e: Expansion) -> None:
+    axis = e.node.attributes.get("axis", -1)
+    if e.node.attributes.get("opset", 13) < 13 and axis != -1:
+        raise UnsupportedModel(f"{e.node.label}: Softmax of an opset before 13 over several axes")
+    e.quantize(e.op("Softmax", [e.dequantize(0)], axis=axis), 3)
+
+
 def _concat(e: Expansion) -> None:
     parts = [e.dequantize(i) for i in range(2, len(e.node.inputs), 3)]
     e.quantize(e.op("Concat", parts, **e.node.attributes), 0)
@@ -98,6 +105,7 @@ def _concat(e: Expansion) -> None:
 QLINEAR: dict[tuple[str, str], Callable[[Expansion], None]] = {
     ("", "QLinearConv"): _conv, ("", "QLinearMatMul"): _matmul, (MICROSOFT, "QGemm"): _gemm,
     (MICROSOFT, "QLinearAdd"): _binary, (MICROSOFT, "QLinearMul"): _binary, (MICROSOFT, "QLinearConcat"): _concat,
+    (MICROSOFT, "QLinearSoftmax"): _softmax,
     **{(MICROSOFT, f"QLinear{kind}"): _unary for kind in ("Sigmoid", "LeakyRelu", "AveragePool", "GlobalAveragePool")}}
 
 

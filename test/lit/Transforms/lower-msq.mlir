@@ -208,3 +208,31 @@ func.func @rounding(%x: tensor<1x1x5xf32>, %z: tensor<1x1x4xf32>)
       scales = array<f64: 1.0, 1.0, 0.5>} : tensor<1x1x4xf32> -> tensor<1x1x2xf32>
   return %a, %b, %c : tensor<1x1x3xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>
 }
+
+// -----
+
+// Zero points along an axis are read like the scales: the sum of whole floats is exact, and clamped behind it.
+// CHECK-LABEL: func.func @quantize_per_axis
+// CHECK-SAME:    (%[[X:.+]]: tensor<1x2x4xf32>, %[[S:.+]]: tensor<2xf32>, %[[Z:.+]]: tensor<2xi32>)
+// CHECK:         linalg.generic {{.+}} ins(%[[X]], %[[S]], %[[Z]] : tensor<1x2x4xf32>, tensor<2xf32>, tensor<2xi32>)
+// CHECK-NEXT:    ^bb0(%[[A:.+]]: f32, %[[SCALE:.+]]: f32, %[[ZERO:.+]]: i32, %{{.+}}: i8):
+// CHECK:           %[[ROUNDED:.+]] = math.roundeven %{{.+}} : f32
+// CHECK-NEXT:      %[[WHOLE:.+]] = arith.sitofp %[[ZERO]] : i32 to f32
+// CHECK-NEXT:      %[[MOVED:.+]] = arith.addf %[[ROUNDED]], %[[WHOLE]] : f32
+// CHECK:           arith.maximumf %[[MOVED]]
+// CHECK:           arith.minimumf
+// CHECK-NEXT:      %[[CODE:.+]] = arith.fptosi %{{.+}} : f32 to i32
+// CHECK-NEXT:      %[[BYTE:.+]] = arith.trunci %[[CODE]] : i32 to i8
+// CHECK-NEXT:      linalg.yield %[[BYTE]] : i8
+// CHECK:         linalg.generic {{.+}} ins(%{{.+}}, %[[S]], %[[Z]] : tensor<1x2x4xi8>, tensor<2xf32>, tensor<2xi32>)
+// CHECK:           %[[WIDE:.+]] = arith.extui %{{.+}} : i8 to i32
+// CHECK-NEXT:      %[[INTEGER:.+]] = arith.subi %[[WIDE]], %{{.+}} : i32
+// CHECK-NEXT:      %[[REAL:.+]] = arith.sitofp %[[INTEGER]] : i32 to f32
+// CHECK-NEXT:      arith.mulf %[[REAL]], %{{.+}} : f32
+func.func @quantize_per_axis(%x: tensor<1x2x4xf32>, %s: tensor<2xf32>, %z: tensor<2xi32>) -> tensor<1x2x4xf32> {
+  %q = msq.quantize %x, %s, %z {format = #msq.format<unsigned, 8>, axis = 1 : i64}
+      : tensor<1x2x4xf32>, tensor<2xf32>, tensor<2xi32> -> tensor<1x2x4xi8>
+  %y = msq.dequantize %q, %s, %z {format = #msq.format<unsigned, 8>, axis = 1 : i64}
+      : tensor<1x2x4xi8>, tensor<2xf32>, tensor<2xi32> -> tensor<1x2x4xf32>
+  return %y : tensor<1x2x4xf32>
+}

@@ -150,3 +150,28 @@ func.func @pad(%x: tensor<2x2xf32>) -> tensor<3x3xf32> attributes {anybit.candid
   } : tensor<2x2xf32> to tensor<3x3xf32>
   return %y : tensor<3x3xf32>
 }
+
+// -----
+
+// The caller's unsigned bytes are the bytes that kernels read and write; a bitcast is no dispatch.
+// CHECK-LABEL: plan.signature inputs ["x"] types [tensor<4xui8>] outputs ["y"] types [tensor<4xui8>]
+// CHECK:       plan.variant @bytes arena {{[0-9]+}} {
+// CHECK-NEXT:    plan.dispatch @[[LOOPS:[a-z0-9_]+]] {{.*}}[#plan.argument<input>, #plan.argument<{{arena|output}}>]
+// CHECK:       }
+// CHECK:       func.func {{.*}}@[[LOOPS]](
+// CHECK-NOT:   ui8
+module {
+  func.func @bytes(%x: tensor<4xui8> {anybit.name = "x"}) -> (tensor<4xui8> {anybit.name = "y"})
+      attributes {anybit.candidate = "bytes"} {
+    %signless = tensor.bitcast %x : tensor<4xui8> to tensor<4xi8>
+    %empty = tensor.empty() : tensor<4xi8>
+    %sum = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
+        iterator_types = ["parallel"]} ins(%signless : tensor<4xi8>) outs(%empty : tensor<4xi8>) {
+    ^bb0(%a: i8, %b: i8):
+      %twice = arith.addi %a, %a : i8
+      linalg.yield %twice : i8
+    } -> tensor<4xi8>
+    %y = tensor.bitcast %sum : tensor<4xi8> to tensor<4xui8>
+    return %y : tensor<4xui8>
+  }
+}

@@ -74,6 +74,18 @@ static LogicalResult importQLinearUnary(NodeContext &ctx) {
   return quantizeResult(e, y, 3);
 }
 
+/// Its attribute `opset` is the version of Softmax that is meant; before 13 that flattened the axes behind `axis`.
+static LogicalResult importQLinearSoftmax(NodeContext &ctx) {
+  int64_t axis = ctx.axis(ctx.intAttr("axis", -1), ctx.rank(0)), version = ctx.intAttr("opset", 13);
+  if (ctx.failed())
+    return failure();
+  if (version < 13 && axis != ctx.rank(0) - 1)
+    return ctx.unsupported("opset is " + Twine(version) + " and axis " + Twine(axis) +
+                           " not the last; convert the model to opset 13 or later first");
+  Expansion e(ctx);
+  return quantizeResult(e, e.op("Softmax", {dequantizeInput(e, 0)}, {{"axis", Expansion::integer(axis)}}), 3);
+}
+
 static LogicalResult importQLinearConcat(NodeContext &ctx) {
   if (ctx.inputs() % 3 != 2)
     return ctx.invalid("it has " + Twine(ctx.inputs()) +
@@ -103,6 +115,7 @@ void anybit::onnx::addQLinearOps(OpTable &table) {
     table.add(name, {1}, microsoft).inputs(7, 8).emit(importQLinearBinary);
   for (StringRef name : {"QLinearSigmoid", "QLinearLeakyRelu", "QLinearAveragePool", "QLinearGlobalAveragePool"})
     table.add(name, {1}, microsoft).inputs(4, 5).emit(importQLinearUnary).notes("channels_last 0");
+  table.add("QLinearSoftmax", {1}, microsoft).inputs(4, 5).emit(importQLinearSoftmax);
   table.add("QLinearConcat", {1}, microsoft).inputs(5, anyNumber).emit(importQLinearConcat);
   for (StringRef name : {"QuantizeLinear", "DequantizeLinear"})
     table.add(name, {1}, microsoft).inputs(2, 3).emit(importSame).notes("as the standard operator");

@@ -102,7 +102,8 @@ static std::optional<QuantSpec> specOf(NodeContext &ctx) {
     spec.rounding = "ROUND";
   spec.zero = double(zero.value_or(0));
   spec.bits = ctx.scalar(3);
-  return zero && !ctx.failed() ? std::optional(spec) : std::nullopt;
+  bool isSound = zero && checkScales(ctx, 1, /*quantizes=*/true) && !ctx.failed();
+  return isSound ? std::optional(spec) : std::nullopt;
 }
 
 static LogicalResult importQuant(NodeContext &ctx) {
@@ -133,6 +134,8 @@ static LogicalResult importQuant(NodeContext &ctx) {
 }
 
 static LogicalResult importBipolarQuant(NodeContext &ctx) {
+  if (!checkScales(ctx, 1, /*quantizes=*/true))
+    return failure();
   Quantizer quantizer;
   std::optional<int64_t> axis;
   if (!(quantizer.scale = broadcastParameter(ctx, 1, axis)))

@@ -178,6 +178,8 @@ static LogicalResult importQuantizeLinear(NodeContext &ctx) {
   ElementType type = ctx.has(2) ? ctx.type(2) : ElementType(ctx.intAttr("output_dtype", int64_t(ElementType::UInt8)));
   if (type == ElementType::Undefined)
     type = ElementType::UInt8;
+  if (!checkScales(ctx, 1, /*quantizes=*/true))
+    return failure();
   unsigned bits = widthOf(type);
   if (ctx.failed() || bits == 0)
     return ctx.unsupported("it quantizes to " + elementName(type) + ", expected an integer of at most 8 bits");
@@ -214,6 +216,8 @@ static LogicalResult setDequantizedConstant(NodeContext &ctx, int64_t axis, int6
 
 static LogicalResult foldDequantizeLinear(NodeContext &ctx) {
   int64_t block = ctx.intAttr("block_size", 0);
+  if (!checkScales(ctx, 1, /*quantizes=*/false))
+    return failure();
   bool isInteger = !isRealType(ctx.type(0)) && ctx.type(0) != ElementType::Bool && elementBytes(ctx.type(0)) != 0;
   if (!isInteger || ctx.type(1) != ElementType::Float || block < 0)
     return ctx.unsupported("it dequantizes " + elementName(ctx.type(0)) + " with scales of type " +
@@ -243,6 +247,8 @@ static Value emitShiftedCodes(NodeContext &ctx, int64_t bias) {
 }
 
 static LogicalResult importDequantizeLinear(NodeContext &ctx) {
+  if (!checkScales(ctx, 1, /*quantizes=*/false))
+    return failure();
   unsigned bits = widthOf(ctx.type(0));
   if (bits == 0)
     return ctx.unsupported("it dequantizes computed " + elementName(ctx.type(0)) +

@@ -42,6 +42,17 @@ Value anybit::onnx::broadcastParameter(NodeContext &ctx, unsigned i, std::option
   return emitReshape(ctx.b, value, along ? Dims{x[*along]} : Dims());
 }
 
+bool anybit::onnx::checkScales(NodeContext &ctx, unsigned i, bool quantizes) {
+  const Tensor *scales = ctx.constant(i);
+  if (!scales || !isRealType(scales->type))
+    return true;
+  for (double scale : elementsOf<double>(*scales))
+    if (!std::isfinite(scale) || (quantizes && scale <= 0))
+      return succeeded(ctx.invalid("the scale " + ctx.node.inputs[i] + " holds " + std::to_string(scale) +
+                                   "; scales must be finite" + (quantizes ? " and positive" : "")));
+  return true;
+}
+
 Value anybit::onnx::emitZero(NodeContext &ctx, int64_t value) {
   auto type = RankedTensorType::get({}, ctx.b.getI32Type());
   return arith::ConstantOp::create(ctx.b, type, DenseElementsAttr::get(type, int32_t(value)));

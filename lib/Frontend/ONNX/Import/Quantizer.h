@@ -22,6 +22,9 @@ mlir::Value emitDequantize(mlir::ImplicitLocOpBuilder &b, mlir::Value codes, con
 /// then. Constant integers become i32. Null after a report: parameters that vary along two dimensions are blocked.
 mlir::Value broadcastParameter(NodeContext &ctx, unsigned i, std::optional<int64_t> &axis);
 
+/// Checks constant scales in input `i`, numerics N2: finite, and positive where reals are quantized by them. Reports.
+bool checkScales(NodeContext &ctx, unsigned i, bool quantizes);
+
 /// An i32 scalar.
 mlir::Value emitZero(NodeContext &ctx, int64_t value);
 /// Integers as i32.
