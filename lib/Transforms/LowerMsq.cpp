@@ -87,8 +87,8 @@ struct LowerQuantize : OpRewritePattern<msq::QuantizeOp> {
     SmallVector<Value> parameters{op.getScale()};
     if (zero.value)
       parameters.push_back(zero.value);
-    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getInput(), parameters, op.getAxis(),
-                                       rewriter.getI8Type(), body));
+    rewriter.replaceOp(
+        op, elementwise(rewriter, op.getLoc(), op.getInput(), parameters, op.getAxis(), rewriter.getI8Type(), body));
     return success();
   }
 };
@@ -121,8 +121,8 @@ struct LowerDequantize : OpRewritePattern<msq::DequantizeOp> {
     SmallVector<Value> parameters{op.getScale()};
     if (zero.value)
       parameters.push_back(zero.value);
-    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getCodes(), parameters, op.getAxis(),
-                                       rewriter.getF32Type(), body));
+    rewriter.replaceOp(
+        op, elementwise(rewriter, op.getLoc(), op.getCodes(), parameters, op.getAxis(), rewriter.getF32Type(), body));
     return success();
   }
 };

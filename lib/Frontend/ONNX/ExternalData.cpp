@@ -161,9 +161,9 @@ bool ExternalData::check(StringRef location, StringRef expected, int64_t mostByt
     if (!file)
       return false;
     if (size > static_cast<uint64_t>(mostBytes))
-      error = ("its external data has a checksum and " + Twine(size) + " bytes; at most " + Twine(mostBytes) +
-               " are read")
-                  .str();
+      error =
+          ("its external data has a checksum and " + Twine(size) + " bytes; at most " + Twine(mostBytes) + " are read")
+              .str();
     else if ((digest = digestOf(file.get(), size)).empty())
       error = "its external data cannot be read to its end";
   }

@@ -35,7 +35,8 @@ static bool checkParsedSize(io::ZeroCopyInputStream &stream, const Limits &limit
   if (parsedSize(stream, limits.parsedBytes) <= limits.parsedBytes)
     return true;
   return diagnostics.invalid("the file describes nodes, attributes, tensors and names that take more than " +
-                             Twine(limits.parsedBytes) + " bytes of memory, whatever their content; no real model does");
+                             Twine(limits.parsedBytes) +
+                             " bytes of memory, whatever their content; no real model does");
 }
 
 static void checkIrVersion(const ModelProto &proto, Diagnostics &diagnostics) {
@@ -132,7 +133,8 @@ bool loadModel(StringRef path, const LoadOptions &options, Model &model, std::ve
     return false;
   StringRef directory = sys::path::parent_path(path);
   PositionedInput firstInput(file.get()), secondInput(file.get());
-  io::CopyingInputStreamAdaptor first(&firstInput), second(&secondInput);
+  constexpr int blockBytes = 1 << 16;
+  io::CopyingInputStreamAdaptor first(&firstInput, blockBytes), second(&secondInput, blockBytes);
   return load(first, second, directory.empty() ? "." : directory, options, model, diagnostics);
 }
 

@@ -70,15 +70,13 @@ Schema::Schema() {
                    {TypeProto::kOptionalTypeFieldNumber, &containerType}};
   value.children = {{ValueInfoProto::kTypeFieldNumber, &type}, {ValueInfoProto::kMetadataPropsFieldNumber, &entry}};
   tensor.children = {{TensorProto::kExternalDataFieldNumber, &entry}, {TensorProto::kMetadataPropsFieldNumber, &entry}};
-  sparse.children = {{SparseTensorProto::kValuesFieldNumber, &tensor}, {SparseTensorProto::kIndicesFieldNumber, &tensor}};
-  attribute.children = {{AttributeProto::kTFieldNumber, &tensor},
-                        {AttributeProto::kGFieldNumber, &graph},
-                        {AttributeProto::kTpFieldNumber, &type},
-                        {AttributeProto::kSparseTensorFieldNumber, &sparse},
-                        {AttributeProto::kTensorsFieldNumber, &tensor},
-                        {AttributeProto::kGraphsFieldNumber, &graph},
-                        {AttributeProto::kTypeProtosFieldNumber, &type},
-                        {AttributeProto::kSparseTensorsFieldNumber, &sparse}};
+  sparse.children = {{SparseTensorProto::kValuesFieldNumber, &tensor},
+                     {SparseTensorProto::kIndicesFieldNumber, &tensor}};
+  attribute.children = {
+      {AttributeProto::kTFieldNumber, &tensor},        {AttributeProto::kGFieldNumber, &graph},
+      {AttributeProto::kTpFieldNumber, &type},         {AttributeProto::kSparseTensorFieldNumber, &sparse},
+      {AttributeProto::kTensorsFieldNumber, &tensor},  {AttributeProto::kGraphsFieldNumber, &graph},
+      {AttributeProto::kTypeProtosFieldNumber, &type}, {AttributeProto::kSparseTensorsFieldNumber, &sparse}};
   simpleDimension.children = {};
   shardedDimension.children = {{ShardedDimProto::kSimpleShardingFieldNumber, &simpleDimension}};
   sharding.children = {{ShardingSpecProto::kIndexToDeviceGroupMapFieldNumber, &deviceGroup},
@@ -105,12 +103,10 @@ Schema::Schema() {
                        {TrainingInfoProto::kAlgorithmFieldNumber, &graph},
                        {TrainingInfoProto::kInitializationBindingFieldNumber, &entry},
                        {TrainingInfoProto::kUpdateBindingFieldNumber, &entry}};
-  model.children = {{ModelProto::kGraphFieldNumber, &graph},
-                    {ModelProto::kFunctionsFieldNumber, &function},
-                    {ModelProto::kOpsetImportFieldNumber, &opset},
-                    {ModelProto::kMetadataPropsFieldNumber, &entry},
-                    {ModelProto::kTrainingInfoFieldNumber, &training},
-                    {ModelProto::kConfigurationFieldNumber, &configuration}};
+  model.children = {
+      {ModelProto::kGraphFieldNumber, &graph},           {ModelProto::kFunctionsFieldNumber, &function},
+      {ModelProto::kOpsetImportFieldNumber, &opset},     {ModelProto::kMetadataPropsFieldNumber, &entry},
+      {ModelProto::kTrainingInfoFieldNumber, &training}, {ModelProto::kConfigurationFieldNumber, &configuration}};
 }
 
 static const Shape *childOf(const Shape &shape, int field) {

@@ -11,9 +11,9 @@ class ZeroCopyInputStream;
 namespace anybit::onnx {
 
 /// Bytes of memory that the messages and strings of an ONNX file take once they are parsed, from their tags and lengths
-/// alone: two bytes of a file can be an empty message of hundreds of bytes. The content of strings and numbers is not in
-/// it; numbers take at most 8 times their bytes in the file. Stops above `limit`, and where the file is damaged, which
-/// parsing reports.
+/// alone: two bytes of a file can be an empty message of hundreds of bytes. The content of strings and numbers is not
+/// in it; numbers take at most 8 times their bytes in the file. Stops above `limit`, and where the file is damaged,
+/// which parsing reports.
 int64_t parsedSize(google::protobuf::io::ZeroCopyInputStream &stream, int64_t limit);
 
 } // namespace anybit::onnx

@@ -29,7 +29,8 @@ namespace {
 class ModelImporter {
 public:
   ModelImporter(MLIRContext &context, const Model &model, const ImportOptions &options, std::vector<Problem> &problems)
-      : model(model), options(options), problems(problems), builder(&context), graph(builder, model, options.foldedBytes, problems) {}
+      : model(model), options(options), problems(problems), builder(&context),
+        graph(builder, model, options.foldedBytes, problems) {}
 
   OwningOpRef<ModuleOp> run();
 

@@ -229,6 +229,9 @@ void anybit::onnx::addElementwiseOps(OpTable &table) {
     table.add(name, {7}).inputs(2, 2).emit(importLogic).fold(foldCompare);
   table.add("Not", {1}).emit(importLogic).fold(foldUnary);
   table.add("Where", {9, 16}).inputs(3, 3).emit(importWhere).fold(foldWhere);
-  table.add("Cast", {6, 9, 13, 19, 21, 23, 24, 25, 28}).emit(importCast).fold(foldCast).notes("no float8 and sub-byte types");
+  table.add("Cast", {6, 9, 13, 19, 21, 23, 24, 25, 28})
+      .emit(importCast)
+      .fold(foldCast)
+      .notes("no float8 and sub-byte types");
   table.add("CastLike", {15, 19, 21, 23, 24, 25}).inputs(2, 2).raw(2).emit(importCast).fold(foldCast);
 }

@@ -10,7 +10,8 @@ static constexpr int64_t exactLimit = int64_t(1) << 24;
 /// Weights [-255, 255] are 16·high + low with |high| <= 16 and low in [0, 15].
 static constexpr int64_t splitBase = 16;
 /// Terms of a sum of codes times whole, or high, weights that is exact.
-static constexpr int64_t mostTerms = (exactLimit - 1) / (255 * 255), mostSplitTerms = (exactLimit - 1) / (255 * splitBase);
+static constexpr int64_t mostTerms = (exactLimit - 1) / (255 * 255),
+                         mostSplitTerms = (exactLimit - 1) / (255 * splitBase);
 
 /// The codes of an operand minus its zero point, as reals: a dequantization where both are known well enough to be
 /// computed on integers, else a difference of floats.

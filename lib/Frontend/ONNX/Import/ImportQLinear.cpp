@@ -105,7 +105,10 @@ static LogicalResult importSame(NodeContext &ctx) {
 }
 
 void anybit::onnx::addQLinearOps(OpTable &table) {
-  table.add("QLinearConv", {10}).inputs(8, 9).emit(importQLinearConv).notes("as DequantizeLinear, Conv, QuantizeLinear");
+  table.add("QLinearConv", {10})
+      .inputs(8, 9)
+      .emit(importQLinearConv)
+      .notes("as DequantizeLinear, Conv, QuantizeLinear");
   table.add("QLinearMatMul", {10, 21})
       .inputs(8, 8)
       .emit(importQLinearMatMul)

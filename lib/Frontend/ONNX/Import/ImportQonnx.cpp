@@ -85,9 +85,8 @@ static LogicalResult importOnReals(NodeContext &ctx, QuantSpec spec) {
   std::string values = emitOnReals(e, ctx, spec, "");
   if (ctx.failed())
     return failure();
-  Expansion::Attributes attributes = {
-      {"signed", Expansion::integer(spec.isSigned)},
-      {"narrow", Expansion::integer(spec.isNarrow && spec.isSigned && spec.zero == 0)}};
+  Expansion::Attributes attributes = {{"signed", Expansion::integer(spec.isSigned)},
+                                      {"narrow", Expansion::integer(spec.isNarrow && spec.isSigned && spec.zero == 0)}};
   e.op("Quant", {values, e.input(1), e.input(2), e.input(3)}, attributes, e.result(), "qonnx");
   return e.finish();
 }
@@ -121,7 +120,7 @@ static LogicalResult importQuant(NodeContext &ctx) {
   std::optional<int64_t> axis;
   if (!(quantizer.scale = broadcastParameter(ctx, 1, axis)))
     return failure();
-  msq::FormatKind kind = spec->isBipolar()                 ? msq::FormatKind::Odd
+  msq::FormatKind kind = spec->isBipolar()              ? msq::FormatKind::Odd
                          : spec->isSigned && !isShifted ? msq::FormatKind::Signed
                                                         : msq::FormatKind::Unsigned;
   if (!resolveBits(ctx, 3, kind, spec->isNarrow && !spec->isBipolar(), quantizer))

@@ -197,10 +197,18 @@ static LogicalResult foldSize(NodeContext &ctx) {
 }
 
 void anybit::onnx::addShapeOps(OpTable &table) {
-  table.add("Reshape", {5, 13, 14, 19, 21, 23, 24, 25}).inputs(2, 2).constant(2).emit(importReshape).fold(importReshape);
+  table.add("Reshape", {5, 13, 14, 19, 21, 23, 24, 25})
+      .inputs(2, 2)
+      .constant(2)
+      .emit(importReshape)
+      .fold(importReshape);
   table.add("Flatten", {1, 9, 11, 13, 21, 23, 24, 25}).emit(importFlatten).fold(importFlatten);
   table.add("Squeeze", {1, 11, 13, 21, 23, 24, 25}).inputs(1, 2).constant(2).emit(importSqueeze).fold(importSqueeze);
-  table.add("Unsqueeze", {1, 11, 13, 21, 23, 24, 25}).inputs(1, 2).constant(2).emit(importUnsqueeze).fold(importUnsqueeze);
+  table.add("Unsqueeze", {1, 11, 13, 21, 23, 24, 25})
+      .inputs(1, 2)
+      .constant(2)
+      .emit(importUnsqueeze)
+      .fold(importUnsqueeze);
   table.add("Transpose", {1, 13, 21, 23, 24, 25}).emit(importTranspose).fold(importTranspose);
   table.add("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}).raw(1).emit(importIdentity).fold(importIdentity);
   table.add("Dropout", {7, 10, 12, 13, 22})

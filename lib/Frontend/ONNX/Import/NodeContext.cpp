@@ -243,9 +243,8 @@ void NodeContext::resultConstant(unsigned i, Tensor tensor) {
   bool isInput = llvm::any_of(node.inputs, [&](const std::string &input) {
     return !input.empty() && importer.entries[input].constant.storage == tensor.storage;
   });
-  bool isAttribute = llvm::any_of(node.attributes, [&](const auto &attribute) {
-    return attribute.getValue().tensor.storage == tensor.storage;
-  });
+  bool isAttribute = llvm::any_of(
+      node.attributes, [&](const auto &attribute) { return attribute.getValue().tensor.storage == tensor.storage; });
   bool isNew = !isInput && !isAttribute;
   importer.foldedBytes += isNew ? int64_t(tensor.bytes().size()) : 0;
   importer.defineConstant(node.outputs[i], std::move(tensor));

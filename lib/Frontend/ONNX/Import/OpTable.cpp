@@ -21,8 +21,8 @@ const OpTable &OpTable::get() {
     OpTable built;
     for (void (*add)(OpTable &) :
          {addConvOps, addMatMulOps, addPoolOps, addElementwiseOps, addActivationOps, addReduceOps, addShapeOps,
-          addSliceOps, addGatherOps, addPadOps, addExpandOps, addResizeOps, addQuantizeOps, addQonnxOps,
-          addQLinearOps, addIntegerOps, addCandidateOps, addConstantOps, addControlOps})
+          addSliceOps, addGatherOps, addPadOps, addExpandOps, addResizeOps, addQuantizeOps, addQonnxOps, addQLinearOps,
+          addIntegerOps, addCandidateOps, addConstantOps, addControlOps})
       add(built);
     return built;
   }();
