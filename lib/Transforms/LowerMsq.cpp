@@ -93,16 +93,18 @@ struct LowerQuantize : OpRewritePattern<msq::QuantizeOp> {
   }
 };
 
-/// The integer of a code (numerics N2).
-Value emitDecoded(OpBuilder &b, Location loc, Value code, Value zero, msq::FormatAttr format) {
+/// The integer of a code (numerics N2); `read` is the zero point where it is no constant.
+Value emitDecoded(OpBuilder &b, Location loc, Value code, const ZeroPoint &zero, Value read, msq::FormatAttr format) {
   Type i32 = b.getI32Type();
   if (format.getKind() == msq::FormatKind::Signed)
     return arith::ExtSIOp::create(b, loc, i32, code);
   code = arith::ExtUIOp::create(b, loc, i32, code);
-  if (format.getKind() != msq::FormatKind::Odd)
-    return arith::SubIOp::create(b, loc, code, zero);
-  Value top = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr((1 << format.getBits()) - 1));
-  return arith::SubIOp::create(b, loc, arith::AddIOp::create(b, loc, code, code), top);
+  bool isOdd = format.getKind() == msq::FormatKind::Odd;
+  if (isOdd)
+    code = arith::AddIOp::create(b, loc, code, code);
+  int32_t shift = isOdd ? (1 << format.getBits()) - 1 : zero.constant;
+  Value offset = zero.value ? read : arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(shift));
+  return arith::SubIOp::create(b, loc, code, offset);
 }
 
 struct LowerDequantize : OpRewritePattern<msq::DequantizeOp> {
@@ -113,8 +115,8 @@ struct LowerDequantize : OpRewritePattern<msq::DequantizeOp> {
       return rewriter.notifyMatchFailure(op, "the width is not constant");
     ZeroPoint zero = zeroPointOf(op);
     auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) -> Value {
-      Value offset = zero.value ? arguments[2] : arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(zero.constant));
-      Value integer = emitDecoded(b, loc, arguments[0], offset, op.getFormat());
+      Value read = zero.value ? arguments[2] : Value();
+      Value integer = emitDecoded(b, loc, arguments[0], zero, read, op.getFormat());
       Value exact = arith::SIToFPOp::create(b, loc, b.getF32Type(), integer);
       return arith::MulFOp::create(b, loc, exact, arguments[1]);
     };
