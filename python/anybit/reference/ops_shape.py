@@ -142,21 +142,22 @@ def _shape(node: Any, xs: list) -> list:
 
 
 def coordinates(mode: str, size: int, out_size: int, scale: float) -> np.ndarray:
-    """Source coordinate (double) of each output index of one resized axis."""
-    index = np.arange(out_size, dtype=np.float64)
+    """Source coordinate (float32, each operation rounded) of each output index of one resized axis."""
+    index, scale, f32 = np.arange(out_size, dtype=np.float32), np.float32(scale), np.float32
     if mode == "asymmetric":
         return index / scale
     if mode == "align_corners":
-        return index * (size - 1) / (out_size - 1) if out_size > 1 else np.zeros(1)
+        return index * f32(size - 1) / f32(out_size - 1) if out_size > 1 else np.zeros(1, f32)
     if mode == "pytorch_half_pixel" and out_size == 1:
-        return np.zeros(1)
+        return np.zeros(1, f32)
     if mode in ("half_pixel", "pytorch_half_pixel"):
-        return (index + 0.5) / scale - 0.5
+        return (index + f32(0.5)) / scale - f32(0.5)
     raise UnsupportedModel(f"Resize with coordinate_transformation_mode '{mode}'")
 
 
 def _nearest(mode: str, x: np.ndarray) -> np.ndarray:
-    return {"round_prefer_floor": lambda: np.ceil(x - 0.5), "round_prefer_ceil": lambda: np.floor(x + 0.5),
+    return {"round_prefer_floor": lambda: np.ceil(x - x.dtype.type(0.5)),
+            "round_prefer_ceil": lambda: np.floor(x + x.dtype.type(0.5)),
             "floor": lambda: np.floor(x), "ceil": lambda: np.ceil(x)}[mode]()
 
 
@@ -173,7 +174,8 @@ def _resize(node: Any, xs: list) -> list:
     old = "asymmetric" if node.opset < 11 else "half_pixel"
     rule = node.attributes.get("coordinate_transformation_mode", old)
     rounding = node.attributes.get("nearest_mode", "floor" if node.opset < 11 else "round_prefer_floor")
-    for axis, (size, factor) in enumerate(zip(sizes, factors)):
+    for axis in reversed(range(x.ndim)):  # linear: the last axis is interpolated first (N6)
+        size, factor = sizes[axis], factors[axis]
         if size == x.shape[axis] and factor == 1:
             continue
         at = coordinates(rule, x.shape[axis], size, factor)
