@@ -237,6 +237,7 @@ class _Trainer:
         """One step; gradients of candidates that did not run are None, so that the optimizer leaves them alone."""
         self.optimizer.zero_grad(set_to_none=True)
         self.step.progress = self.steps / max(self.epochs * len(self.train), 1)  # type: ignore[arg-type]
+        self.net.set_progress(self.step.progress)
         losses = self.strategy.step(self.step, x, y)
         self._refuse_nonfinite(losses, x)
         if self.clip_gradient is not None:

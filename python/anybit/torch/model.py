@@ -27,6 +27,7 @@ class Switchable(nn.Module):
         self.net, self.candidates, self.traced = net, tuple(candidates), traced
         self.index = 0
         self._modules_of_candidates: "list[SwitchableModule] | None" = None
+        self._progressing: "list[Quantizer] | None" = None
 
     @property
     def names(self) -> list[str]:
@@ -84,6 +85,13 @@ class Switchable(nn.Module):
         terms = [term for module in self.switchable_modules() for quantizer in _quantizers(module, self.index)
                  if (term := quantizer.penalty()) is not None]
         return torch.stack(terms).sum() if terms else None
+
+    def set_progress(self, progress: float) -> None:
+        """Tells quantizers that change while they train how far the run is, 0 to 1."""
+        if self._progressing is None:
+            self._progressing = [m for m in self.net.modules() if isinstance(m, Quantizer) and m.uses_progress]
+        for quantizer in self._progressing:
+            quantizer.progress = progress
 
     def round_masters(self, on: bool = True) -> None:
         """Rounds weights to float16 in front of every use, as the exported file has them (N3)."""

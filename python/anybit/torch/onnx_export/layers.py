@@ -54,10 +54,16 @@ def write_grids(w: Writer, x: str, grids: "Sequence[Grid | Table | Bases | None]
     return w.choose([grid is None for grid in grids], real or x, result, f"{hint}/real")
 
 
+def _own_values(w: Writer, x: str, group: _Group, hint: str) -> str:
+    """x, or the table of transformed values that is quantized in its place."""
+    if next(iter(group.rows.values())).values is None:
+        return x
+    tables = group.spread({i: _array(grid.values).astype(np.float16) for i, grid in group.rows.items()}, w.count)
+    return w.add("Cast", [w.table(tables, f"{hint}/values")], f"{hint}/values.f32", to=1)
+
+
 def _write_grid(w: Writer, x: str, group: _Group, kind: str, hint: str) -> str:
-    if next(iter(group.rows.values())).values is not None:
-        tables = group.spread({i: _array(grid.values).astype(np.float16) for i, grid in group.rows.items()}, w.count)
-        x = w.add("Cast", [w.table(tables, f"{hint}/values")], f"{hint}/values.f32", to=1)
+    x = _own_values(w, x, group, hint)
     scale = group.spread({i: _array(grid.scale).astype(np.float32) for i, grid in group.rows.items()}, w.count)
     operands = [x, w.table(scale, f"{hint}/scale")]
     if kind == "unsigned":
@@ -69,6 +75,7 @@ def _write_grid(w: Writer, x: str, group: _Group, kind: str, hint: str) -> str:
 
 
 def _write_table(w: Writer, x: str, group: _Group, kind: str, hint: str) -> str:
+    x = _own_values(w, x, group, hint)
     longest = max(len(table.levels) for table in group.rows.values())
 
     def padded(values: Tensor, length: int, fill: float) -> np.ndarray:

@@ -77,7 +77,7 @@ class _Reader:
             if node is None or name in seen:
                 continue
             seen.add(name)
-            if node.op_type == "Cast" and node.input[0] in self.constants:
+            if node.op_type == "Cast" and node.input[0] in self.constants and not node.name.endswith("/values.f32"):
                 return numpy_helper.to_array(self.constants[node.input[0]]).astype(np.float32)
             waiting += [node.input[0]] if node.op_type in ("MixBands", *_CALLS) else list(node.input)
         return None
@@ -109,7 +109,8 @@ def _load_layer(reader: _Reader, layer: _SwitchableLayer) -> None:
         return
     master = reader.master(node.input[1])
     if master is None:
-        reader.problems.append(f"node '{layer.name}' has no FLOAT16 weight")
+        reader.problems.append(f"node '{layer.name}' has no FLOAT16 weight; a file of quantizers that transform weights "
+                               f"(DoReFa, APoT, MultiBase, Ternary) does not hold them, load a checkpoint in its place")
         return
     canonical = layer.canonical(layer.weight)
     if canonical.shape != master.shape:

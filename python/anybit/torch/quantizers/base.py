@@ -53,7 +53,7 @@ class Grid:
 class Table:
     """A format that is no uniform one: code -> level, x by the number of thresholds that are <= x/scale.
 
-    levels, thresholds: 1-D float32, ascending, len(levels) = len(thresholds) + 1. kind: "apot", "esb", "ternary", ...
+    levels, thresholds: 1-D float32, ascending, len(levels) = len(thresholds) + 1. kind: "apot" or "esb". values: as of Grid.
     """
 
     kind: str
@@ -61,6 +61,7 @@ class Table:
     scale: Tensor
     levels: Tensor
     thresholds: Tensor
+    values: "Tensor | None" = None
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Quantizer(nn.Module):
     """Base of all quantizers. bits: width; initialized: whether its parameters fit data (a buffer, so that checkpoints
     keep it). Weight quantizers are initialized when they are built, activation quantizers by their first batch."""
 
+    uses_progress = False  # whether `progress` (0 to 1, of the training run) is to be set
     rectifies = False  # whether negative values become 0
     form = ""  # "signed", "unsigned", "odd" or "table": the function of an exported file that has the parameters
 
@@ -144,3 +146,14 @@ def check_shared(spec: Spec, known: tuple[str, ...]) -> None:
     if unknown:
         raise InvalidInput(f"{type(spec).__name__} has no parameter {', '.join(unknown)} to share; "
                            f"it has {', '.join(known) or 'none'}")
+
+
+@dataclass(frozen=True)
+class PerWidth(Spec):
+    """Another spec for some widths: PerWidth(abt.APoT(), {1: abt.MeanAbs()})."""
+
+    default: Spec
+    others: "dict[int, Spec]"
+
+    def build(self, site: Site, bits: int, common: dict[str, nn.Parameter]) -> Quantizer:
+        return self.others.get(bits, self.default).build(site, bits, common)
