@@ -2,6 +2,7 @@
 #ifndef ANYBIT_LIB_DRIVER_COMMANDLINE_H
 #define ANYBIT_LIB_DRIVER_COMMANDLINE_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Option/ArgList.h"
 #include "llvm/Option/OptTable.h"
@@ -22,6 +23,7 @@ inline constexpr uint64_t maxThreads = 1024;
 
 /// The verbs that a flag is visible to (Options.td).
 enum VerbVisibility : unsigned {
+  NoVerb = 0,
   QuantizeVerb = 1 << 1,
   CompileVerb = 1 << 2,
   RunVerb = 1 << 3,
@@ -84,6 +86,10 @@ int runCommand(CommandLine &line);
 int benchCommand(CommandLine &line);
 int inspectCommand(CommandLine &line);
 int supportedOpsCommand(CommandLine &line);
+
+/// Training is Python: hands its arguments to `python3 -m anybit.torch.train` (ANYBIT_PYTHON names another interpreter)
+/// and returns its exit code, or Unsupported if Python or a package is missing.
+int trainCommand(llvm::ArrayRef<const char *> arguments);
 
 } // namespace anybit::driver
 

@@ -38,6 +38,8 @@ struct Verb {
   const char *usage;
   VerbVisibility visibility;
   int (*command)(CommandLine &line);
+  /// Of a verb whose flags another program reads; `usage`, `visibility` and `command` are not used then.
+  int (*handOver)(ArrayRef<const char *> arguments) = nullptr;
 };
 
 constexpr Verb verbs[] = {
@@ -53,6 +55,8 @@ constexpr Verb verbs[] = {
      inspectCommand},
     {"supported-ops", "the ONNX operators that can be compiled", "anybit supported-ops [--markdown]", SupportedOpsVerb,
      supportedOpsCommand},
+    {"train", "a network learns several precisions from labelled data (Python, PyTorch)", nullptr, NoVerb, nullptr,
+     trainCommand},
 };
 
 /// The page of `anybit --help`.
@@ -78,6 +82,8 @@ void checkFlags(const DriverOptions &table, const Verb &verb, const opt::InputAr
 }
 
 int runVerb(const Verb &verb, ArrayRef<const char *> arguments) {
+  if (verb.handOver)
+    return verb.handOver(arguments);
   DriverOptions table;
   unsigned missingIndex = 0, missingCount = 0;
   opt::InputArgList args = table.ParseArgs(arguments, missingIndex, missingCount, opt::Visibility(verb.visibility));

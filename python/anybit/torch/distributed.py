@@ -14,6 +14,7 @@ backward pass ends. One process with batch 2N and two with batch N thus compute 
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import torch
@@ -89,6 +90,8 @@ class DistributedSwitchable(nn.Module):
         self._weights: Any = None
         self._weights_of: tuple[int, ...] = ()
         self._hooks = [p.register_post_accumulate_grad_hook(self._on_gradient) for p in self._owned]
+        # Axes of size 1 have any stride: a 1x1 kernel that is channels-last differs from its gradient in nothing else.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         _share_state(net)
         synchronize_batch_norms(net)
         _share_first_batches(net)
@@ -108,7 +111,7 @@ class DistributedSwitchable(nn.Module):
             self._weights_of = trained
             DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.module, self._candidates_only)
             # A tuple hides the wrapper from nn.Module: it is no second child with the same parameters.
-            self._weights = (DistributedDataParallel(self.module, broadcast_buffers=False,
+            self._weights = (DistributedDataParallel(self.module, forward_sync_buffers=False,
                                                      find_unused_parameters=self._find_unused)
                              if trained else self.module,)
         return self._weights[0]
@@ -163,8 +166,10 @@ def _share_first_batches(net: Switchable) -> None:
 
 
 def _start_from_all(module: SwitchableActivation, inputs: tuple[Tensor, ...]) -> None:
+    if not module.training:
+        return
     quantizer = module.quantizers[module.index]
-    if quantizer.initialized or not module.training:
+    if quantizer.initialized:
         return
     mine = inputs[0].detach().contiguous()
     parts = [torch.empty_like(mine) for _ in range(world_size())]
