@@ -10,18 +10,20 @@ Needs PyTorch (`pip install anybit[torch]`); the compiler and the exported file 
 
 from .candidates import Candidate, Widths, parse_candidates
 from .convert import switchable
+from .distill import distill
 from .evaluate import Score, evaluate, evaluate_all, reestimate_batch_norm
 from .fit import Diverged, History, fit, parameter_groups
 from .model import Switchable
 from .onnx_export import export, load_onnx_state
 from .quantizers import (ESB, LSQ, PACT, SQ, SRQ, XNOR, APoT, DoReFa, LSQPlus, MeanAbs, MultiBase, PerWidth,
                          Ternary)
-from .strategies import AllCandidates, Distillation, OneCandidate, Sandwich
+from .strategies import (KURE, AdaptiveWidths, AllCandidates, ArbitraryWidths, BlockSwapping, Distillation, GradientL1,
+                         OneCandidate, Sandwich)
 from .wavelet import Db2, Haar, Wavelet, dwt2, idwt2, mix_bands
 
 __all__ = [
-    "APoT", "AllCandidates", "Candidate", "Db2", "Distillation", "Diverged", "DoReFa", "ESB", "Haar", "History", "LSQ", "LSQPlus",
-    "MeanAbs", "MultiBase", "OneCandidate", "PACT", "PerWidth", "SQ", "SRQ", "Sandwich", "Score", "Switchable", "Ternary", "Wavelet", "Widths", "XNOR", "dwt2",
+    "APoT", "AdaptiveWidths", "AllCandidates", "ArbitraryWidths", "BlockSwapping", "Candidate", "Db2", "Distillation", "Diverged", "DoReFa", "ESB", "GradientL1", "Haar", "History", "KURE", "LSQ", "LSQPlus",
+    "MeanAbs", "MultiBase", "OneCandidate", "PACT", "PerWidth", "SQ", "SRQ", "Sandwich", "Score", "Switchable", "Ternary", "Wavelet", "Widths", "XNOR", "distill", "dwt2",
     "evaluate", "evaluate_all", "export", "fit", "idwt2", "load_onnx_state", "mix_bands", "parameter_groups",
     "parse_candidates", "reestimate_batch_norm", "switchable",
 ]

@@ -25,13 +25,15 @@ _OUT_OF_PLACE = {operator.iadd: operator.add, operator.imul: operator.mul, "add_
 
 def switchable(net: nn.Module, candidates: Iterable[Any], weight: Spec = LSQ(), activation: Spec = PACT(),
                wavelet: "Wavelet | None" = Haar(), first_last: "int | None" = 8, *, residual: "int | None" = 8,
-               negative: "Spec | None" = LSQPlus(), batch_norm: str = "candidate") -> Switchable:
+               negative: "Spec | None" = LSQPlus(), batch_norm: str = "candidate",
+               own_weights: bool = False) -> Switchable:
     """A copy of `net` that runs at each of `candidates` (see `parse_candidates`); `net` is left as it is.
 
     weight, activation: quantizers of weights, and of activations that cannot be negative. negative: of activations that
     can; None refuses them. first_last: bits of the first and the last layer and their inputs; None: as the candidate
     says. residual: bits of sums, average pools and activation functions between layers (placement.py); None: float.
     wavelet: None or `none` layout for no factors. batch_norm: "candidate" (a complete set each) or "shared".
+    own_weights: each candidate has weights of its own (a baseline of dedicated networks in one file, and `distill`).
 
     A network that torch.fx cannot trace is converted module by module, with a warning: each layer then quantizes its
     own input, of either sign, and residuals stay float. Raises InvalidInput with all problems at once.
@@ -47,8 +49,10 @@ def switchable(net: nn.Module, candidates: Iterable[Any], weight: Spec = LSQ(), 
     except Exception as error:  # whatever forward does with a proxy
         warnings.warn(f"torch.fx cannot trace {type(net).__name__} ({str(error).splitlines()[0]}); converting its "
                       f"modules one by one, each layer quantizes its own input and residuals stay float", stacklevel=2)
-        return _Converter(net, parsed, weight, activation, negative, wavelet, first_last, residual, batch_norm).by_module()
-    return _Converter(root, parsed, weight, activation, negative, wavelet, first_last, residual, batch_norm).by_graph()
+        return _Converter(net, parsed, weight, activation, negative, wavelet, first_last, residual, batch_norm,
+                          own_weights).by_module()
+    return _Converter(root, parsed, weight, activation, negative, wavelet, first_last, residual, batch_norm,
+                      own_weights).by_graph()
 
 
 def _check(first_last: "int | None", residual: "int | None", batch_norm: str) -> None:
@@ -64,10 +68,11 @@ def _check(first_last: "int | None", residual: "int | None", batch_norm: str) ->
 class _Converter:
     def __init__(self, root: nn.Module, candidates: Sequence[Candidate], weight: Spec, activation: Spec,
                  negative: "Spec | None", wavelet: "Wavelet | None", first_last: "int | None", residual: "int | None",
-                 batch_norm: str) -> None:
+                 batch_norm: str, own_weights: bool) -> None:
         self.root, self.candidates = root, candidates
         self.weight, self.activation, self.negative, self.wavelet = weight, activation, negative, wavelet
-        self.first_last, self.residual, self.batch_norm = first_last, residual, batch_norm
+        self.first_last, self.residual = first_last, residual
+        self.batch_norm, self.own_weights = batch_norm, own_weights
 
     def by_graph(self) -> Switchable:
         root: fx.GraphModule = self.root  # type: ignore[assignment]
@@ -81,7 +86,7 @@ class _Converter:
         made: dict[tuple, fx.Node] = {}
         for edge in edges:
             self._quantize(root, edge, widths, made)
-        self._replace_modules(widths)
+        self._replace_modules(widths, _norm_owners(root, placement))
         _drop_rectifiers(root)
         root.graph.lint()
         root.recompile()
@@ -93,11 +98,11 @@ class _Converter:
         if self.negative is None:
             raise InvalidInput("the network cannot be traced, so that inputs of layers may be negative: give a "
                                "quantizer for `negative`")
-        self._replace_modules(widths)
+        self._replace_modules(widths, {})
         for name in layers:
-            bits = [width.activations for width in widths[name]]
-            self.root.get_submodule(name).input_quantizer = SwitchableActivation(  # type: ignore[assignment]
-                f"{name}.input", bits, self.negative)
+            quantizer = SwitchableActivation(f"{name}.input", [w.activations for w in widths[name]], self.negative)
+            quantizer.owner = name
+            self.root.get_submodule(name).input_quantizer = quantizer  # type: ignore[assignment]
         return Switchable(self.root, self.candidates, traced=False)
 
     def _widths(self, layers: list[str]) -> dict[str, list[Widths]]:
@@ -139,18 +144,36 @@ class _Converter:
         name = f"{edge.source.name}_codes" + ("" if edge.layer else "_residual")
         while hasattr(root, name):
             name += "_"
-        root.add_submodule(name, SwitchableActivation(name, bits, spec))  # type: ignore[arg-type]
+        module = SwitchableActivation(name, bits, spec)  # type: ignore[arg-type]
+        module.owner = edge.layer or ""
+        root.add_submodule(name, module)
         with root.graph.inserting_after(edge.source):
             return root.graph.call_module(name, (edge.source,))
 
-    def _replace_modules(self, widths: dict[str, list[Widths]]) -> None:
+    def _replace_modules(self, widths: dict[str, list[Widths]], owners: dict[str, str]) -> None:
+        """owners: the layer in front of each batch norm; where it is not known, the last layer of the module order."""
+        last = ""
         for name, module in list(self.root.named_modules()):
             if name in widths:
-                switchable_layer(module, name, widths[name], self.weight, self.wavelet)
+                last = name
+                switchable_layer(module, name, widths[name], self.weight, self.wavelet, self.own_weights)
             elif isinstance(module, _NORMS) and self.batch_norm == "candidate":
                 parent, _, child = name.rpartition(".")
-                setattr(self.root.get_submodule(parent), child,
-                        SwitchableBatchNorm(module, name, len(self.candidates)))
+                norm = SwitchableBatchNorm(module, name, len(self.candidates))
+                norm.owner = owners.get(name, last)
+                setattr(self.root.get_submodule(parent), child, norm)
+
+
+def _norm_owners(root: fx.GraphModule, placement: Placement) -> dict[str, str]:
+    """The layer in front of each batch norm."""
+    owners = {}
+    for node in root.graph.nodes:
+        if node.op == "call_module" and isinstance(placement.types.get(node.target), _NORMS):
+            source = node.all_input_nodes[0]
+            while source.op != "placeholder" and source.all_input_nodes and source.target not in placement.types:
+                source = source.all_input_nodes[0]
+            owners[node.target] = str(source.target) if source.op == "call_module" else ""
+    return owners
 
 
 def _tidy(root: fx.GraphModule) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .._errors import InvalidInput
-from .candidates import Candidate
-from .modules import SwitchableModule
+from .candidates import Candidate, Widths
+from .modules import SwitchableActivation, SwitchableModule
 from .quantizers.base import Quantizer
 
 
@@ -53,6 +53,47 @@ class Switchable(nn.Module):
         for module in self.switchable_modules():
             module.index = self.index
 
+    def layers(self) -> dict[str, nn.Module]:
+        """The layers with quantized weights, by name, in the order of the network."""
+        return {module.name: module for module in self.switchable_modules() if hasattr(module, "theta")}
+
+    def set_widths(self, choice: "Mapping[str, Any]") -> None:
+        """Other candidates for some layers than `set_candidate` gave them, until the next `set_candidate`.
+
+        choice: layer -> candidate, or -> (candidate of the weights and the batch norm, candidate of the activations).
+        """
+        if unknown := [name for name in choice if name not in self.layers()]:
+            raise InvalidInput(f"the network has no layers {', '.join(unknown)}; it has {', '.join(self.layers())}")
+        indices = {name: self._pair(value) for name, value in choice.items()}
+        for module in self.switchable_modules():
+            if module.owner in indices:
+                module.index = indices[module.owner][isinstance(module, SwitchableActivation)]
+
+    def _pair(self, value: Any) -> tuple[int, int]:
+        weights, activations = value if isinstance(value, tuple) else (value, value)
+        return self.candidate_index(weights), self.candidate_index(activations)
+
+    def derive(self, name: str, choice: "Mapping[str, Any]", base: "str | int" = 0) -> None:
+        """Adds the candidate `name`, with copies of theta_b of what `choice` (as of `set_widths`) says; layers that it
+        leaves out, and what belongs to no layer, are as in candidate `base`."""
+        if name in self.names or not name or "," in name:
+            raise InvalidInput(f"candidate '{name}' is there already, or its name is empty or has a comma")
+        with self.at(base):
+            self.set_widths(choice)
+            rules = []
+            for module in self.switchable_modules():
+                if isinstance(module, SwitchableActivation) or not hasattr(module, "theta"):
+                    continue
+                activations = self._pair(choice.get(module.name, base))[1]
+                bits = Widths(module.widths[module.index].weights, module.widths[activations].activations)
+                rules.append((module.name, bits))
+            for module in self.switchable_modules():
+                module.derive(module.index)
+            for module, (_, widths) in zip(self.layers().values(), rules):
+                module.widths = (*module.widths[:-1], widths)
+        last = self.candidates[self.candidate_index(base)].rules[-1]
+        self.candidates += (Candidate(name, (*rules, last)),)
+
     @contextlib.contextmanager
     def at(self, candidate: "str | int") -> Iterator["Switchable"]:
         """The network at a candidate, for the length of a with statement."""
@@ -74,6 +115,17 @@ class Switchable(nn.Module):
         index = self.candidate_index(candidate)
         chosen = [p for module in self.switchable_modules() for p in module.used_parameters(index)]
         return list({id(p): p for p in chosen}.values())
+
+    @property
+    def own_weights(self) -> bool:
+        """Whether each candidate has weights of its own."""
+        return any(getattr(layer, "others", None) is not None for layer in self.layers().values())
+
+    def candidate_weights(self, candidate: "str | int") -> list[nn.Parameter]:
+        """The weights that a candidate uses, and the biases."""
+        index = self.candidate_index(candidate)
+        layers = self.layers().values()
+        return [layer.weight_of(index) for layer in layers] + [layer.bias for layer in layers if layer.bias is not None]
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """W and everything else that no candidate owns."""

@@ -7,6 +7,7 @@ that did not run alone.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -22,14 +23,26 @@ _BANDS = ("LL", "LH", "HL", "HH")
 
 
 class SwitchableModule(nn.Module):
-    """Base: a module with one of `count` candidates chosen."""
+    """Base: a module with one of `count` candidates chosen. owner: the layer whose width it follows where layers have
+    widths of their own; "" for the network's."""
 
     index: int = 0
     count: int = 1
     name: str = ""
+    owner: str = ""
 
     def used_parameters(self, index: int) -> list[nn.Parameter]:
         """theta_b: the parameters that only candidate `index`, or all candidates as theirs, have here."""
+        return []
+
+    def derive(self, source: int) -> None:
+        """Adds a candidate with copies of what candidate `source` has here."""
+        for parts in self.candidate_lists():
+            parts.append(copy.deepcopy(parts[source]))
+        self.count += 1
+
+    def candidate_lists(self) -> list[nn.ModuleList]:
+        """Lists with one element for each candidate."""
         return []
 
 
@@ -101,12 +114,17 @@ class _SwitchableLayer(SwitchableModule):
 
     theta: SwitchableWeight
 
-    def _init_theta(self, name: str, widths: Sequence[Widths], spec: Spec, wavelet: "Wavelet | None") -> None:
-        self.name, self.widths, self.count = name, tuple(widths), len(widths)
+    def _init_theta(self, name: str, widths: Sequence[Widths], spec: Spec, wavelet: "Wavelet | None",
+                    own_weights: bool) -> None:
+        self.name = self.owner = name
+        self.widths, self.count = tuple(widths), len(widths)
         canonical = self.canonical(self.weight)
         self.theta = SwitchableWeight(name, canonical.shape, self.weight_groups, widths, spec, wavelet)
         self.theta.initialize(canonical.detach())
         self.half_weight = False
+        # Of candidates with weights of their own; `weight` is then the first one's.
+        self.others = nn.ParameterList(nn.Parameter(self.weight.detach().clone()) for _ in widths[1:]) if own_weights \
+            else None
         self.input_quantizer: "SwitchableActivation | None" = None
 
     @property
@@ -121,9 +139,13 @@ class _SwitchableLayer(SwitchableModule):
         """The way back."""
         return weight
 
+    def weight_of(self, index: int) -> nn.Parameter:
+        """The weight that candidate `index` uses."""
+        return self.weight if self.others is None or index == 0 else self.others[index - 1]
+
     def master(self) -> Tensor:
         """The canonical weight; rounded to float16, as a file stores it, after `round_masters`."""
-        weight = self.canonical(self.weight)
+        weight = self.canonical(self.weight_of(self.index))
         if self.half_weight:
             weight = straight_through(weight, weight.detach().half().float())
         return weight
@@ -135,6 +157,15 @@ class _SwitchableLayer(SwitchableModule):
     def quantized_input(self, x: Tensor) -> Tensor:
         """x through the layer's own quantizer, which only layers of untraced networks have."""
         return x if self.input_quantizer is None else self.input_quantizer(x)
+
+    def candidate_lists(self) -> list[nn.ModuleList]:
+        return [self.theta.quantizers] + ([self.theta.factors] if len(self.theta.factors) else [])
+
+    def derive(self, source: int) -> None:
+        super().derive(source)
+        self.widths += (self.widths[source],)
+        if self.others is not None:
+            self.others.append(nn.Parameter(self.weight_of(source).detach().clone()))
 
     def used_parameters(self, index: int) -> list[nn.Parameter]:
         chosen = list(self.theta.quantizers[index].parameters())
@@ -185,10 +216,10 @@ LAYERS: dict[type, type] = {
 
 
 def switchable_layer(layer: nn.Module, name: str, widths: Sequence[Widths], spec: Spec,
-                     wavelet: "Wavelet | None") -> nn.Module:
+                     wavelet: "Wavelet | None", own_weights: bool = False) -> nn.Module:
     """The switchable form of a layer whose type is in LAYERS: the same module, of another class, with theta."""
     layer.__class__ = LAYERS[type(layer)]
-    layer._init_theta(name, widths, spec, wavelet)  # type: ignore[operator]
+    layer._init_theta(name, widths, spec, wavelet, own_weights)  # type: ignore[operator]
     return layer
 
 
@@ -202,6 +233,9 @@ class SwitchableBatchNorm(SwitchableModule):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.sets[self.index](x)
+
+    def candidate_lists(self) -> list[nn.ModuleList]:
+        return [self.sets]
 
     def used_parameters(self, index: int) -> list[nn.Parameter]:
         return list(self.sets[index].parameters())
@@ -225,8 +259,18 @@ class SwitchableActivation(SwitchableModule):
         self.quantizers = nn.ModuleList(Float(site) if width == 0 else spec.build(site, width, common)
                                         for width in bits)
 
+    drop = 0.0  # part of the values that stay float while training (QDrop)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.quantizers[self.index](x)
+        quantizer = self.quantizers[self.index]
+        quantized = quantizer(x)
+        if not self.drop or not self.training:
+            return quantized
+        real = x.clamp_min(0) if quantizer.rectifies else x
+        return torch.where(torch.rand_like(quantized) < self.drop, real, quantized)
+
+    def candidate_lists(self) -> list[nn.ModuleList]:
+        return [self.quantizers]
 
     def used_parameters(self, index: int) -> list[nn.Parameter]:
         return list(self.quantizers[index].parameters())

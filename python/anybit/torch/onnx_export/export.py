@@ -83,7 +83,9 @@ def round_masters(net: Switchable) -> None:
     """Rounds the weights of switchable layers to float16 in place (N3)."""
     for module in net.switchable_modules():
         if isinstance(module, _SwitchableLayer):
-            module.weight.copy_(module.weight.half().float())
+            for index in range(module.count):
+                weight = module.weight_of(index)
+                weight.copy_(weight.half().float())
 
 
 def _program(net: nn.Module, samples: tuple[Tensor, ...], dynamic_batch: bool) -> torch.export.ExportedProgram:

@@ -112,12 +112,13 @@ def _write_bases(w: Writer, x: str, group: _Group, kind: str, hint: str) -> str:
 
 def write_weight(w: Writer, layer: _SwitchableLayer) -> str:
     """Wq of the chosen candidate in the order O, I/g, kh, kw: FLOAT16 master, MixBands, FakeQuant."""
-    master = layer.canonical(layer.weight.detach()).half()
+    masters = [layer.canonical(layer.weight_of(i).detach()).half() for i in range(w.count)]
     name = f"{layer.name}.weight"
-    half = w.constant(_array(master), name)
+    half = w.table(np.stack([_array(master) for master in masters]), name) if layer.others is not None else \
+        w.constant(_array(masters[0]), name)
     key = f"{half}.f32"
     real = w.shared(key, lambda: w.add("Cast", [half], key, to=1))
-    theta, weight = layer.theta, master.float()
+    theta = layer.theta
     mixed = real
     if len(theta.factors):
         with torch.no_grad():
@@ -129,7 +130,7 @@ def write_weight(w: Writer, layer: _SwitchableLayer) -> str:
     grids = []
     with torch.no_grad():
         for index, quantizer in enumerate(theta.quantizers):
-            grids.append(None if isinstance(quantizer, Float) else quantizer.grid(theta.mixed(weight, index)))
+            grids.append(None if isinstance(quantizer, Float) else quantizer.grid(theta.mixed(masters[index].float(), index)))
     return write_grids(w, mixed, grids, f"{name}/codes", real)
 
 

@@ -69,7 +69,7 @@ class _Reader:
         return {_CALLS[node.op_type]: node for node in found}
 
     def master(self, name: str) -> "np.ndarray | None":
-        """The FLOAT16 constant behind a weight operand, as float32."""
+        """The FLOAT16 constant or table behind a weight operand, as float32 [candidates, ...]."""
         waiting, seen = [name], set()
         while waiting:
             name = waiting.pop(0)
@@ -77,8 +77,8 @@ class _Reader:
             if node is None or name in seen:
                 continue
             seen.add(name)
-            if node.op_type == "Cast" and node.input[0] in self.constants and not node.name.endswith("/values.f32"):
-                return numpy_helper.to_array(self.constants[node.input[0]]).astype(np.float32)
+            if node.op_type == "Cast" and not node.name.endswith("/values.f32"):
+                return self.rows(node.input[0]).astype(np.float32)
             waiting += [node.input[0]] if node.op_type in ("MixBands", *_CALLS) else list(node.input)
         return None
 
@@ -113,10 +113,12 @@ def _load_layer(reader: _Reader, layer: _SwitchableLayer) -> None:
                                f"(DoReFa, APoT, MultiBase, Ternary) does not hold them, load a checkpoint in its place")
         return
     canonical = layer.canonical(layer.weight)
-    if canonical.shape != master.shape:
-        reader.problems.append(f"the weight of '{layer.name}' is {list(master.shape)}, expected {list(canonical.shape)}")
+    if canonical.shape != master.shape[1:]:
+        reader.problems.append(f"the weight of '{layer.name}' is {list(master.shape[1:])}, expected "
+                               f"{list(canonical.shape)}")
         return
-    layer.weight.copy_(layer.restored(torch.from_numpy(master.copy())))
+    for index in range(layer.count):
+        layer.weight_of(index).copy_(layer.restored(torch.from_numpy(master[index].copy())))
     if layer.bias is not None and node.op_type != "MatMul":
         _copy(reader, layer.bias, reader.rows(node.input[2])[0], f"{layer.name}.bias")
     elif layer.bias is not None:

@@ -112,11 +112,17 @@ class Quantizer(nn.Module):
         self.initialized = state["initialized"]
 
     def ready(self, x: Tensor) -> None:
-        """Initializes from x at the first call."""
-        if not self.initialized:
+        """Initializes from x at the first call; a parameter that another width shares is initialized by the first of
+        them alone."""
+        if self.initialized:
+            return
+        own = list(self.parameters(recurse=False))
+        if not any(getattr(parameter, "started", False) for parameter in own):
             with torch.no_grad():
                 self.initialize(x.detach().float())
-            self.initialized = True
+        for parameter in own:
+            parameter.started = True  # type: ignore[attr-defined]
+        self.initialized = True
 
     def extra_repr(self) -> str:
         return f"{self.site.role} of {self.site.name or 'a tensor'}, {self.bits} bits"

@@ -1,5 +1,9 @@
 """Training strategies and regularizers."""
 
+from .adaptive import AdaptiveWidths
 from .base import AllCandidates, Distillation, OneCandidate, Sandwich, Step, Strategy, divergence
+from .regularizers import KURE, GradientL1, kurtosis
+from .swapping import ArbitraryWidths, BlockSwapping
 
-__all__ = ["AllCandidates", "Distillation", "OneCandidate", "Sandwich", "Step", "Strategy", "divergence"]
+__all__ = ["AdaptiveWidths", "AllCandidates", "ArbitraryWidths", "BlockSwapping", "Distillation", "GradientL1", "KURE",
+           "OneCandidate", "Sandwich", "Step", "Strategy", "divergence", "kurtosis"]
