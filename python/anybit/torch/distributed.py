@@ -122,7 +122,8 @@ class DistributedSwitchable(nn.Module):
         dist.all_gather(chosen, index)
         if any(int(other) != int(index) for other in chosen):
             names = ", ".join(f"rank {r}: {self.module.names[int(i)]}" for r, i in enumerate(chosen))
-            raise InvalidInput(f"candidates differ among ranks ({names}); choose them with anybit.torch.distributed.agree")
+            raise InvalidInput(f"candidates differ among ranks ({names}); choose them with "
+                               "anybit.torch.distributed.agree")
 
     def _on_gradient(self, parameter: nn.Parameter) -> None:
         if not self._ready:
@@ -130,7 +131,7 @@ class DistributedSwitchable(nn.Module):
         self._ready.append(parameter)
 
     def _average(self) -> None:
-        """One all-reduce of all gradients of candidates that this backward pass touched, in the order of the network."""
+        """One all-reduce of all gradients of candidates that this backward pass made, in the order of the network."""
         ready = {id(parameter) for parameter in self._ready}
         self._ready = []
         gradients = [p.grad for p in self._owned if id(p) in ready and p.grad is not None]

@@ -1,4 +1,4 @@
-"""Small networks to train with: the CIFAR residual networks of He et al. (2016), section 4.2, of any depth and width."""
+"""Small networks to train with: the residual networks of He et al. (2016), section 4.2, of any depth and width."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class ResNet(nn.Module):
     def __init__(self, depth: int = 20, width: int = 16, channels: int = 3, classes: int = 10) -> None:
         super().__init__()
         if depth < 8 or depth % 6 != 2 or min(width, channels, classes) < 1:
-            raise InvalidInput(f"depth is {depth}, width {width}, channels {channels} and classes {classes}; expected a "
-                               "depth of 6n + 2 and positive sizes")
+            raise InvalidInput(f"depth is {depth}, width {width}, channels {channels} and classes {classes}; expected "
+                               "a depth of 6n + 2 and positive sizes")
         blocks = (depth - 2) // 6
         self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)

@@ -117,7 +117,8 @@ class Importer:
 
     def _handler(self, node: onnx.NodeProto) -> Callable[[Call], Any]:
         if node.domain not in _DOMAINS or node.op_type not in HANDLERS:
-            raise Unsupported(f"no such operator is known here (domain '{node.domain or 'ai.onnx'}', opset {self.opset})")
+            domain = node.domain or "ai.onnx"
+            raise Unsupported(f"no such operator is known here (domain '{domain}', opset {self.opset})")
         return HANDLERS[node.op_type]
 
     def _fail(self, node: onnx.NodeProto, error: Error) -> list[fx.Node]:

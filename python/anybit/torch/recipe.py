@@ -152,7 +152,8 @@ def _checked(known: dataclasses.Field, value: Any, where: str, problems: list[st
     return value
 
 
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a table"}
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list",
+          dict: "a table"}
 
 
 def _contradictions(recipe: Recipe) -> list[str]:

@@ -1,8 +1,8 @@
 """Batch norm over the batch of all processes, on any device and backend.
 
-`torch.nn.SyncBatchNorm` refuses CPU tensors. Here every process contributes mean, sum of squared deviations and count of
-each channel in one all-gather, combined by the update of Chan, Golub and LeVeque (1979), and two sums in one all-reduce
-of the backward pass. With equal parts the results are those of one process with the whole batch.
+`torch.nn.SyncBatchNorm` refuses CPU tensors. Here every process contributes mean, sum of squared deviations and count
+of each channel in one all-gather, combined by the update of Chan, Golub and LeVeque (1979), and two sums in one
+all-reduce of the backward pass. With equal parts the results are those of one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ _SYNCHRONIZED: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def synchronize_batch_norms(net: nn.Module) -> None:
-    """Every batch norm of `net`, those of the candidates too, keeps its parameters and state and becomes synchronized."""
+    """Makes every batch norm of `net` synchronized, those of the candidates too; parameters and state stay."""
     for module in net.modules():
         if type(module) in _SYNCHRONIZED:
             module.__class__ = _SYNCHRONIZED[type(module)]

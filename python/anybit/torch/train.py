@@ -120,7 +120,7 @@ class _Job:
                 writer(epoch, scores)
 
         history = fit(net, self.train, self.test, epochs, optimizer=made, scheduler=schedule, seed=self.recipe.seed,
-                      model=distributed.parallel(net), checkpoint=self.folder / f"{stage}.pt",
+                      model=distributed.parallel(net), checkpoint=self.folder / f"{stage}.pt", checkpoint_steps=100,
                       log=self.folder / f"{stage}.csv", on_epoch=on_epoch, progress=self.progress, **options)
         self.seconds[stage] = round(history.seconds, 1)
         self.scores.update(history.scores)

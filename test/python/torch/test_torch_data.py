@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-pytest.importorskip("torch.nn", reason="PyTorch is not installed")
+pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import torch
 

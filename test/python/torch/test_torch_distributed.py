@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch.nn", reason="PyTorch is not installed")
+pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import torch
 

@@ -7,11 +7,12 @@ import copy
 import numpy as np
 import pytest
 
-nn = pytest.importorskip("torch.nn", reason="PyTorch is not installed")
+pytest.importorskip("torch", reason="PyTorch is not installed")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 import onnx
 import torch
+from torch import nn
 
 from anybit import InvalidInput, Unsupported
 from anybit.torch.onnx_import import from_onnx
@@ -115,8 +116,8 @@ CASES = {
     "max pool asymmetric": ("y = MaxPool<kernel_shape=[2,2], strides=[2,2], pads=[0,0,1,1]>(x)", 17, {"x": X}),
     "max pool large pads": ("y = MaxPool<kernel_shape=[3,3], dilations=[2,2], pads=[1,1,1,1]>(x)", 17, {"x": X}),
     "average pool": ("y = AveragePool<kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]>(x)", 17, {"x": X}),
-    "average pool counted": ("y = AveragePool<kernel_shape=[2,2], strides=[2,2], pads=[0,0,1,1], count_include_pad=1>(x)",
-                             17, {"x": X}),
+    "average pool counted": ("y = AveragePool<kernel_shape=[2,2], strides=[2,2], pads=[0,0,1,1], "
+                             "count_include_pad=1>(x)", 17, {"x": X}),
     "global pools": ("a = GlobalAveragePool(x) b = GlobalMaxPool(x) y = Concat<axis=1>(a, b)", 17, {"x": X}),
     "softmax": ("y = Softmax<axis=1>(x)", 17, {"x": X}),
     "softmax before 13": ("y = Softmax<axis=1>(x)", 11, {"x": X}),
@@ -197,7 +198,8 @@ def test_all_unsupported_nodes_are_listed(tmp_path):
     ("y = Conv<group=3>(x, w)", {"x": X, "w": (8, 4, 3, 3)}, "Conv"),
     ("y = Conv(x, w, b)", {"x": X, "w": (8, 4, 3, 3), "b": (3,)}, "bias has 3 elements, expected 8"),
     ("y = MaxPool<kernel_shape=[2,2], strides=[0,1]>(x)", {"x": X}, "below 1"),
-    ("n = Constant<value_ints=[100000,100000]>() z = ConstantOfShape(n) y = Add(x, z)", {"x": X}, "10000000000 elements"),
+    ("n = Constant<value_ints=[100000,100000]>() z = ConstantOfShape(n) y = Add(x, z)", {"x": X},
+     "10000000000 elements"),
 ])
 def test_contradictions_are_named(tmp_path, nodes, shapes, words):
     onnx.save(graph(nodes, **shapes), tmp_path / "small.onnx")

@@ -41,8 +41,8 @@ def _conv(call: Call) -> fx.Node:
     group = call.attribute("group", 1)
     x, padding = pad_for_window(call, window, 0.0)
     with torch.device("meta"):
-        module = _CONVOLUTIONS[spatial](weight.shape[1] * group, weight.shape[0], window.kernel, window.strides, padding,
-                                        window.dilations, group, bias is not None)
+        module = _CONVOLUTIONS[spatial](weight.shape[1] * group, weight.shape[0], window.kernel, window.strides,
+                                        padding, window.dilations, group, bias is not None)
     _set_parameters(module, weight, bias)
     return call.module(module, x, weight=1)
 

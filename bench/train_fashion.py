@@ -1,0 +1,52 @@
+"""Fashion-MNIST: one switchable network against dedicated ones, other sets of candidates, and wavelet layouts.
+
+    python bench/train_fashion.py --stages switchable --budget 60 --threads 2
+
+Needs Fashion-MNIST (Debian: apt-get install dataset-fashion-mnist). Every run starts from the float network of its
+seed, is resumed by the same command, and leaves one file in bench/results/training; docs/training.md is written anew
+at the end. `dedicated-equal-time` gives each width the epochs of the switchable run divided by the number of
+candidates, `dedicated-long` all of them.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
+from training_schedule import WIDTHS, Run, main
+
+SEEDS = (0, 1, 2)
+EPOCHS = 8
+
+
+def dedicated(name: str, epochs: int, seed: int) -> list[Run]:
+    """One network per width. The warm-up is the share of the switchable run's."""
+    return [Run("fashion", name, seed, {"switchable.candidates": [width], "train.epochs": epochs}, part=width)
+            for width in WIDTHS]
+
+
+def layout(name: str) -> object:
+    return "none" if name == "none" else {"name": "Haar", "layout": name}
+
+
+def runs() -> list[Run]:
+    found = []
+    for seed in SEEDS:
+        found += [Run("fashion", "switchable", seed)]
+        found += dedicated("dedicated-equal-time", EPOCHS // len(WIDTHS), seed)
+        found += dedicated("dedicated-long", EPOCHS, seed)
+    for name in ("none", "matrix", "plane", "spatial"):
+        found.append(Run("fashion", f"layout-{name}", 0, {"switchable.wavelet": layout(name)}))
+    found.append(Run("fashion", "db2-tile", 0, {"switchable.wavelet": {"name": "Db2", "layout": "tile"}}))
+    for last in (7, 5):
+        found.append(Run("fashion", f"candidates-8-to-{9 - last}", 0, {"switchable.candidates": WIDTHS[:last]}))
+    for bands in (["LL"], ["LL", "LH"], ["LL", "LH", "HL"]):
+        found.append(Run("fashion", f"bands-{'-'.join(bands)}", 0,
+                         {"switchable.wavelet": {"name": "Haar", "layout": "tile", "bands": bands}}))
+    return found
+
+
+if __name__ == "__main__":
+    main(__doc__ or "", runs())

@@ -1,0 +1,113 @@
+"""docs/training.md, from the results in bench/results/training and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training_results import ROOT, load_results, merged, runs_table, spread
+
+PAGE = ROOT / "docs" / "training.md"
+WIDTHS = ["w8a8", "w7a7", "w6a6", "w5a5", "w4a4", "w3a3", "w2a2", "w1a1"]
+# Points that the switchable network may lose against dedicated ones, mean of three seeds.
+BOUNDS = {"w8a8": 0.3, "w7a7": 0.3, "w6a6": 0.3, "w5a5": 0.3, "w4a4": 0.3, "w3a3": 0.5, "w2a2": 1.0, "w1a1": 3.0}
+DISTILLED = {"w3a3": 78.5, "w2a2": 73.0}
+
+HEAD = """# Training
+
+Measured by `bench/train_distill.py`, `bench/train_fashion.py`, `bench/train_ablations.py` and `bench/train_cost.py`: one
+JSON file a run in `bench/results/training` (seed, command, processor, threads, wall time), from which this page is
+written. Accuracies are top-1 in percent, mean ± standard deviation where there are several seeds. A wall time is that
+of the run itself, resumptions added up, on a machine that may have done other things: compare accuracies, not times.
+"""
+
+
+def write_page() -> None:
+    """Writes the page; a section without results says so."""
+    parts = [HEAD, *_machines(), *_distillation(), *_fashion(), *_ablations(), *_cost()]
+    PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def _machines() -> list[str]:
+    rows = [row for kind in ("distill", "deploy", "fashion", "ablation", "cost") for row in load_results(kind)]
+    found = sorted({f"{row['cpu']}, {row['cores']} cores, PyTorch {row['torch']}" for row in rows})
+    return ["Machines: " + "; ".join(found) + ".", ""] if found else []
+
+
+def _distillation() -> list[str]:
+    lines = ["## Label-free distillation", "",
+             "The CIFAR-10 ResNet-20 of the test data, imported by `from_onnx`, learns low widths from the outputs of "
+             "the float network on 1,024 pictures without labels; tested on 5,000 JPEG pictures.", ""]
+    rows = load_results("distill")
+    if not rows:
+        return [*lines, "No results yet.", ""]
+    candidates = [name for name in ("f32", *WIDTHS) if any(name in row["accuracy"] for row in rows)]
+    lines += runs_table(rows, candidates)
+    lines += ["", "; ".join(f"{row['name']}, seed {row['seed']}: {row['steps']} steps of {row['batch']} pictures, "
+                            f"{row['threads']} thread(s)" for row in rows) + ".", ""]
+    for name, bound in DISTILLED.items():
+        best = max((row["accuracy"].get(name, 0.0) for row in rows), default=0.0)
+        lines.append(f"* {name}: best {best:.2f}, wanted {bound}: {'holds' if best >= bound else 'missed'}.")
+    return [*lines, "", *_deployment()]
+
+
+def _deployment() -> list[str]:
+    rows = load_results("deploy")
+    if not rows:
+        return ["Compiled and run by anybit: no results yet.", ""]
+    lines = ["The exported file compiled and run by anybit, all 5,000 pictures:", "",
+             "| run | seed | candidate | top-1 | agreement with ONNX Runtime on the same file |",
+             "|---|---|---|---|---|"]
+    lines += [f"| {row['name']} | {row['seed']} | {name} | {value:.2f} | {row['agreement'][name]:.2f} |"
+              for row in rows for name, value in row["accuracy"].items()]
+    return [*lines, ""]
+
+
+def _fashion() -> list[str]:
+    lines = ["## Fashion-MNIST", "",
+             "`recipes/fashion_resnet20.toml`: a ResNet-20 of width 8, float first, then all candidates by "
+             "Algorithm 1, one sampled candidate a step. `dedicated` networks have one width each and start from the "
+             "same float network; their minutes are those of all widths together.", ""]
+    rows = load_results("fashion")
+    if not rows:
+        return [*lines, "No results yet.", ""]
+    return [*lines, *runs_table(rows, ["f32", *WIDTHS]), "", *_gaps(rows)]
+
+
+def _gaps(rows: list[dict[str, Any]]) -> list[str]:
+    """The switchable network against the dedicated ones, at each width that both have."""
+    runs, lines = merged(rows), []
+    for other in ("dedicated-equal-time", "dedicated-long"):
+        for width in WIDTHS:
+            pairs = [(mine["accuracy"][width], theirs["accuracy"][width])
+                     for mine in runs.get("switchable", []) for theirs in runs.get(other, [])
+                     if mine["seed"] == theirs["seed"] and width in mine["accuracy"] and width in theirs["accuracy"]]
+            if pairs:
+                gaps = [theirs - mine for mine, theirs in pairs]
+                held = "holds" if sum(gaps) / len(gaps) <= BOUNDS[width] else "missed"
+                lines.append(f"| {other} | {width} | {spread(gaps)} | {BOUNDS[width]} | {held}, {len(gaps)} seed(s) |")
+    head = ["Points that the switchable network loses:", "", "| against | width | loss | bound | |",
+            "|---|---|---|---|---|"]
+    return [*head, *lines, ""] if lines else []
+
+
+def _ablations() -> list[str]:
+    lines = ["## Ablations", "",
+             "E1: an 8-bit network tested at all widths; E2: trained at changing widths, everything shared; E3: "
+             "activation quantizers per candidate; E4: batch norms too; E5: weight quantizers too; E6: wavelet factors "
+             "too.", ""]
+    rows = load_results("ablation")
+    return [*lines, *(runs_table(rows, WIDTHS) if rows else ["No results yet."]), ""]
+
+
+def _cost() -> list[str]:
+    lines = ["## Cost of a step", ""]
+    rows = load_results("cost")
+    if not rows:
+        return [*lines, "No results yet.", ""]
+    lines += ["Forward, backward and optimizer, minimum of many steps, and the ratio to the float step (bound 2.0, "
+              "wanted 1.6):", "", "| network | batch | threads | float, ms | switchable, ms | ratio |",
+              "|---|---|---|---|---|---|"]
+    for row in rows:
+        lines.append(f"| {row['name']} | {row['batch']} | {row['threads']} | {row['float_ms']:.0f} | "
+                     f"{row['switchable_ms']:.0f} | {row['ratio']:.2f} |")
+    return [*lines, ""]
