@@ -14,8 +14,8 @@ DISTILLED = {"w3a3": 78.5, "w2a2": 73.0}
 
 HEAD = """# Training
 
-Measured by `bench/train_distill.py`, `bench/train_fashion.py`, `bench/train_ablations.py` and `bench/train_cost.py`: one
-JSON file a run in `bench/results/training` (seed, command, processor, threads, wall time), from which this page is
+Measured by `bench/train_distill.py`, `bench/train_fashion.py`, `bench/train_ablations.py` and `bench/train_cost.py`:
+one JSON file a run in `bench/results/training` (seed, command, processor, threads, wall time), from which this page is
 written. Accuracies are top-1 in percent, mean ± standard deviation where there are several seeds. A wall time is that
 of the run itself, resumptions added up, on a machine that may have done other things: compare accuracies, not times.
 """
@@ -104,7 +104,7 @@ def _cost() -> list[str]:
     rows = load_results("cost")
     if not rows:
         return [*lines, "No results yet.", ""]
-    lines += ["Forward, backward and optimizer, minimum of many steps, and the ratio to the float step (bound 2.0, "
+    lines += ["Forward, backward and optimizer, minimum of processor time, and the ratio to the float step (bound 2.0, "
               "wanted 1.6):", "", "| network | batch | threads | float, ms | switchable, ms | ratio |",
               "|---|---|---|---|---|---|"]
     for row in rows:

@@ -75,7 +75,8 @@ class SwitchableRecipe:
 @dataclass(frozen=True)
 class TrainRecipe:
     """Arguments of `fit`. strategy: a class of `anybit.torch` by name, or a table. teacher: `none` or `float` (the
-    network before it became switchable), with the share `distillation` of the loss at `temperature`."""
+    network before it became switchable), with the share `distillation` of the loss at `temperature`. evaluate_every:
+    epochs between evaluations of all candidates; the last epoch has one always."""
 
     epochs: int = 8
     warmup_batches: int = 50
@@ -84,6 +85,7 @@ class TrainRecipe:
     teacher: str = "none"
     distillation: float = 0.5
     temperature: float = 1.0
+    evaluate_every: int = 1
     reestimate_batches: int = 0
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
 
@@ -172,7 +174,8 @@ def _contradictions(recipe: Recipe) -> list[str]:
         if not 0 < optimizer.learning_rate or not 0 <= optimizer.warmup < 1:
             problems.append(f"'{where}.optimizer' has learning_rate {optimizer.learning_rate} and warmup "
                             f"{optimizer.warmup}, expected above 0, and at least 0 and below 1")
-    for name, value in (("data.batch", recipe.data.batch), ("train.epochs", recipe.train.epochs)):
+    for name, value in (("data.batch", recipe.data.batch), ("train.epochs", recipe.train.epochs),
+                        ("train.evaluate_every", recipe.train.evaluate_every)):
         if value < 1:
             problems.append(f"'{name}' is {value}, expected at least 1")
     return problems
