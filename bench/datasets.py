@@ -127,7 +127,8 @@ def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Workload:
-    """model: file stem. test, calibration: data folder -> (inputs, labels). metric: top1, auc, ap50 or none.
+    """model: file stem. test, calibration: data folder -> (inputs, labels). metric: top1, auc, ap50, pixels (agreement
+    with the float model, of each pixel) or none.
 
     background: classes in front of the labelled ones. The calibration inputs carry no labels.
     """
@@ -149,15 +150,32 @@ def _imagenet(model: str, scaling: str, background: int = 0) -> Workload:
                     lambda d: imagenet(d, "imagenet_train_512", scaling, 128)[0], background=background)
 
 
-def _crops(data: pathlib.Path, height: int, width: int, limit: int = 64) -> np.ndarray:
-    """Unlabelled pictures for models without a labelled set: RGB or BGR as the caller likes, x/127.5 - 1."""
+def _photos(data: pathlib.Path, part: str, side: int) -> np.ndarray:
+    """Unlabelled RGB pictures, stretched, x/127.5 - 1."""
     from PIL import Image
-    paths = sorted((data / "images" / "coco_train_64" / "images").glob("*.jpg"))[:limit]
     images = []
-    for path in paths:
+    for path in sorted((data / "images" / part / "images").glob("*.jpg")):
         with Image.open(path) as file:
-            images.append(np.asarray(file.convert("RGB").resize((width, height), Image.BILINEAR), F32))
+            images.append(np.asarray(file.convert("RGB").resize((side, side), Image.BILINEAR), F32))
     return np.stack(images).transpose(0, 3, 1, 2) / F32(127.5) - F32(1)
+
+
+def rendered_text(count: int, seed: int) -> Loaded:
+    """Lines of random words in random colours: [N, 3, 48, 192] BGR, x/127.5 - 1; label 1 = upside down."""
+    from PIL import Image, ImageDraw, ImageFont
+    rng, letters = np.random.default_rng(seed), list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+    images, labels = [], rng.integers(0, 2, count)
+    for label in labels:
+        words = " ".join("".join(rng.choice(letters, rng.integers(2, 8))) for _ in range(rng.integers(1, 4)))
+        paper = rng.integers(128, 256, 3)
+        font = ImageFont.load_default(int(rng.integers(20, 40)))
+        left, top, right, bottom = font.getbbox(words)
+        image = Image.new("RGB", (right - left + 12, bottom - top + 12), tuple(int(c) for c in paper))
+        ImageDraw.Draw(image).text((6 - left, 6 - top), words, tuple(int(c) for c in paper // 4), font)
+        image = image.rotate(180 * int(label)).resize((192, 48), Image.BILINEAR)
+        noisy = np.asarray(image, F32) + rng.normal(0, rng.uniform(0, 25), (48, 192, 1)).astype(F32)
+        images.append(np.clip(noisy, 0, 255)[:, :, ::-1].transpose(2, 0, 1) / F32(127.5) - F32(1))
+    return np.ascontiguousarray(np.stack(images)), labels
 
 
 def workloads() -> dict[str, Workload]:
@@ -175,8 +193,9 @@ def workloads() -> dict[str, Workload]:
         _imagenet("squeezenet1_1_imagenet", "imagenet"),
         Workload("yolox_nano_coco", None, lambda d: calibration_inputs(d, YOLOX), "ap50"),
         Workload("fastestdet_coco", None, lambda d: calibration_inputs(d, FASTESTDET), "ap50"),
-        Workload("ppocr_cls_mobilenetv3", None, lambda d: _crops(d, 48, 192)[:, ::-1].copy(), "none"),
-        Workload("deeplabv3_mnv2_dm05_voc", None, lambda d: _crops(d, 257, 257), "none"),
+        Workload("ppocr_cls_mobilenetv3", lambda d: rendered_text(500, 1), lambda d: rendered_text(128, 2)[0]),
+        Workload("deeplabv3_mnv2_dm05_voc", lambda d: (_photos(d, "coco_val_64", 257)[:32], np.zeros(32, np.int64)),
+                 lambda d: _photos(d, "coco_train_64", 257), "pixels"),
         *(Workload(f"{name}_random", None, lambda d: imagenet(d, "imagenet_train_512", "imagenet", 16)[0], "none")
           for name in ("resnet18", "resnet50")),
     ]

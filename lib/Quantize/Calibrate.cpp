@@ -20,6 +20,10 @@ namespace {
 constexpr double deadVariance = 1e-6;
 constexpr double largestRatio = 4;
 
+/// A candidate of 8 bits should lose less than this; where it does not, edges that lose more than `coarseLoss` of the
+/// variance of their channels are to blame, and leaving them real must at least halve the loss.
+constexpr double acceptableLoss = 0.05, coarseLoss = 0.1, realEdgeGain = 0.5;
+
 std::vector<float> roundToHalf(ArrayRef<float> values) {
   std::vector<float> result;
   for (float value : values)
@@ -98,7 +102,7 @@ public:
     return rounded(real, {});
   }
 
-  const SiteChoice *site(unsigned site, StringRef source, const Simulator &simulator) override {
+  Expected<const SiteChoice *> site(unsigned site, StringRef source, const Simulator &simulator) override {
     if (calibrator.network.sites[site].sources.size() > 1)
       calibrator.floatHistograms.try_emplace(source, histogramOf({simulator.live(source)}));
     return nullptr;
@@ -127,14 +131,18 @@ public:
     return rounded(real, choice.corrections[layer]);
   }
 
-  const SiteChoice *site(unsigned site, StringRef source, const Simulator &simulator) override {
+  Expected<const SiteChoice *> site(unsigned site, StringRef source, const Simulator &simulator) override {
     SiteChoice &result = choice.sites[site];
     if (plan.sites[site] == 0)
       return nullptr;
     if (!decided[site]) {
       Histogram histogram = measure(calibrator.network.sites[site], simulator);
-      result = searchSite(histogram, plan.sites[site]);
+      Expected<FunctionValues> made = calibrator.functions.valuesAt(site, histogram.centres());
+      if (!made)
+        return made.takeError();
+      result = searchSite(histogram, plan.sites[site], *made);
       choice.siteSqnr[site] = sqnrOf(histogram, result);
+      choice.siteLoss[site] = channelLoss(*simulator.live(source), histogram, result, *made);
       decided[site] = true;
     }
     return &result;
@@ -162,7 +170,7 @@ private:
 };
 
 Calibrator::Calibrator(const Network &network, Executor &executor)
-    : network(network), simulator(network, executor), floatMoments(network.layers.size()) {
+    : network(network), simulator(network, executor), functions(network, executor), floatMoments(network.layers.size()) {
   for (const Layer &layer : network.layers)
     master.push_back(roundToHalf(layer.weights));
 }
@@ -198,6 +206,7 @@ Error Calibrator::runStage(StringRef stage, const WidthPlan &plan, bool correct,
   choice.corrections.assign(network.layers.size(), {});
   choice.sites.assign(network.sites.size(), {true, 0, 1, 0});
   choice.siteSqnr.assign(network.sites.size(), 0);
+  choice.siteLoss.assign(network.sites.size(), 0);
   for (size_t layer = 0; layer < network.layers.size(); ++layer)
     choice.weights.push_back(weightsOf(layer, plan.weights[layer]));
   CandidatePolicy policy(*this, plan, correct, choice);
@@ -209,20 +218,49 @@ Error Calibrator::runStage(StringRef stage, const WidthPlan &plan, bool correct,
   return Error::success();
 }
 
-Expected<CandidateChoice> Calibrator::calibrate(const WidthPlan &plan) {
+Expected<CandidateChoice> Calibrator::calibrateAt(const WidthPlan &plan, StringRef suffix) {
   CandidateChoice steps, corrected;
-  if (Error error = runStage("steps", plan, false, steps))
+  if (Error error = runStage(("steps" + suffix).str(), plan, false, steps))
     return std::move(error);
   steps.stages[0].kept = true;
   // Judged by the samples it was made from, a correction always looks good.
   if (!hasHeldOut(inputs[0].rows))
     return std::move(steps);
-  if (Error error = runStage("delta-bn", plan, true, corrected))
+  if (Error error = runStage(("delta-bn" + suffix).str(), plan, true, corrected))
     return std::move(error);
   bool better = corrected.distance.loss < steps.distance.loss;
   CandidateChoice &best = better ? corrected : steps;
   best.stages = {steps.stages[0], corrected.stages[0]};
   best.stages[1].kept = better;
+  return std::move(best);
+}
+
+Expected<CandidateChoice> Calibrator::calibrate(const WidthPlan &plan) {
+  Expected<CandidateChoice> coded = calibrateAt(plan, "");
+  if (!coded || coded->distance.loss < acceptableLoss || !hasHeldOut(inputs[0].rows))
+    return coded;
+  WidthPlan partlyReal = plan;
+  bool eightBits = true, any = false;
+  for (size_t site = 0; site < plan.sites.size(); ++site) {
+    eightBits &= plan.sites[site] == 0 || plan.sites[site] == 8;
+    if (coded->siteLoss[site] <= coarseLoss)
+      continue;
+    partlyReal.sites[site] = 0;
+    any = true;
+  }
+  if (!eightBits || !any)
+    return coded;
+  std::function<void()> silent;
+  std::swap(simulator.progress, silent); // The bar knows nothing of these passes.
+  Expected<CandidateChoice> real = calibrateAt(partlyReal, ", coarse edges real");
+  std::swap(simulator.progress, silent);
+  if (!real)
+    return real;
+  bool better = real->distance.loss < realEdgeGain * coded->distance.loss;
+  CandidateChoice &best = better ? *real : *coded, &other = better ? *coded : *real;
+  for (StageResult &stage : other.stages)
+    stage.kept = false;
+  best.stages.insert(better ? best.stages.begin() : best.stages.end(), other.stages.begin(), other.stages.end());
   return std::move(best);
 }
 

@@ -2,6 +2,7 @@
 #ifndef ANYBIT_LIB_QUANTIZE_CALIBRATE_H
 #define ANYBIT_LIB_QUANTIZE_CALIBRATE_H
 
+#include "Functions.h"
 #include "Loss.h"
 #include "Simulator.h"
 
@@ -37,6 +38,7 @@ struct CandidateChoice {
   std::vector<SiteChoice> sites;       ///< By site.
   std::vector<Correction> corrections; ///< By layer; empty vectors: none.
   std::vector<double> siteSqnr;        ///< dB, by site: codes against the values in front of them.
+  std::vector<double> siteLoss;        ///< By site: share of a channel's variance that the codes lose, mean of channels.
   std::vector<StageResult> stages;
   Distance distance;
 };
@@ -58,7 +60,8 @@ public:
   /// The most bytes of values that a run held at a time so far, per sample.
   size_t bytesPerSample() const { return simulator.peakBytesPerSample(); }
 
-  /// S1, then S3 if it lowers the loss.
+  /// S1, then S3 if it lowers the loss. A candidate of 8 bits that is still far from the float network is tried with
+  /// real values at the edges whose channels differ too much for one scale.
   llvm::Expected<CandidateChoice> calibrate(const WidthPlan &plan);
 
   /// How many times measureFloat() and calibrate() run the network, for a progress bar.
@@ -73,6 +76,7 @@ public:
 private:
   const Network &network;
   Simulator simulator;
+  SiteFunctions functions;
   llvm::ArrayRef<Batch> inputs;
   std::vector<std::vector<float>> master;
   std::vector<Moments> floatMoments;
@@ -83,6 +87,7 @@ private:
 
   const WeightChoice &weightsOf(size_t layer, unsigned bits);
   llvm::Error runStage(llvm::StringRef stage, const WidthPlan &plan, bool correct, CandidateChoice &choice);
+  llvm::Expected<CandidateChoice> calibrateAt(const WidthPlan &plan, llvm::StringRef suffix);
 
   friend class FloatPolicy;
   friend class CandidatePolicy;

@@ -104,6 +104,11 @@ std::vector<size_t> Edges::dataInputs(const Step &step) const {
   return result;
 }
 
+StringRef Edges::rootOf(StringRef name) const {
+  auto found = root.find(name);
+  return found == root.end() ? StringRef() : StringRef(found->second);
+}
+
 /// Notes the root of the step's output if the step is part of a function of one tensor: Sigmoid, x * Sigmoid(x), ….
 void Edges::findFunction(const Step &step) {
   if (step.kind != Step::Kind::Plain || !isElementwise(step.node))

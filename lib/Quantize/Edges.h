@@ -31,6 +31,9 @@ public:
   /// The inputs of `step` that vary with the sample and carry float32 values.
   std::vector<size_t> dataInputs(const Step &step) const;
 
+  /// The tensor that `name` is a function of (numerics G3); empty if there is none.
+  llvm::StringRef rootOf(llvm::StringRef name) const;
+
 private:
   const Network &network;
   llvm::StringMap<size_t> producer; ///< Tensor → step.

@@ -59,10 +59,11 @@ void writeCandidate(json::OStream &json, const Report &report, size_t index) {
     for (size_t site = 0; site < report.network.sites.size(); ++site)
       json.object([&] {
         json.attribute("name", report.network.sites[site].name);
-        json.attribute("bits", report.plans[index].sites[site]);
+        json.attribute("bits", choice.sites[site].real ? 0 : choice.sites[site].bits);
         json.attribute("scale", choice.sites[site].scale);
         json.attribute("zero", choice.sites[site].zero);
         json.attribute("sqnr_db", choice.siteSqnr[site]);
+        json.attribute("channel_loss", choice.siteLoss[site]);
       });
   });
 }

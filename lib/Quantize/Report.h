@@ -23,7 +23,7 @@ struct Report {
 
 /// One object: {"samples", "held_out", "task", "layers": [{"name", "weights", "outer", "kurtosis"}], "candidates":
 /// [{"name", "loss", "agreement", "deployable", "stages": [..], "layers": [{"name", "bits", "format", "sqnr_db"}],
-/// "activations": [{"name", "bits", "scale", "zero", "sqnr_db"}]}]}. A `bits` of 0 is float32.
+/// "activations": [{"name", "bits", "scale", "zero", "sqnr_db", "channel_loss"}]}]}. A `bits` of 0 is float32.
 void writeJson(const Report &report, llvm::raw_ostream &os);
 
 /// A table of candidates, and one of layers.

@@ -3,6 +3,7 @@
 
 #include "Network.h"
 
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Parallel.h"
 
 #include <Eigen/Core>
@@ -153,32 +154,108 @@ void Histogram::collect(std::vector<float> &values, std::vector<float> &counts) 
     }
 }
 
-SiteChoice searchSite(const Histogram &histogram, unsigned bits) {
-  SiteChoice best{false, bits, 1, 0};
-  std::vector<float> values, counts;
-  histogram.collect(values, counts);
-  float width = histogram.high() - histogram.low(), top = float((1 << bits) - 1);
-  if (values.empty() || !(width > 0) || !std::isfinite(width))
+std::vector<float> Histogram::centres() const {
+  std::vector<float> result(binCount);
+  for (size_t bin = 0; bin < binCount; ++bin)
+    result[bin] = centre(bin);
+  return result;
+}
+
+float Histogram::interpolate(ArrayRef<float> function, float value) const {
+  float position = std::clamp((value - lowest) * binsPerUnit - 0.5f, 0.0f, float(binCount - 1));
+  size_t bin = std::min(size_t(position), binCount - 2);
+  return function[bin] + (function[bin + 1] - function[bin]) * (position - float(bin));
+}
+
+namespace {
+
+/// Looks for the bounds of a site, in hundredths of the histogram's.
+class SiteSearch {
+public:
+  SiteSearch(const Histogram &histogram, unsigned bits, const FunctionValues &functions)
+      : histogram(histogram), functions(functions), top(float((1 << bits) - 1)), best{false, bits, 1, 0} {
+    std::vector<float> centres, numbers;
+    histogram.collect(centres, numbers);
+    values = Eigen::Map<const Values>(centres.data(), centres.size());
+    counts = Eigen::Map<const Values>(numbers.data(), numbers.size());
+    for (const std::vector<float> &function : functions)
+      expected.push_back(through(function, values));
+  }
+
+  SiteChoice run() {
+    float width = histogram.high() - histogram.low();
+    if (values.size() == 0 || !(width > 0) || !std::isfinite(width))
+      return best;
+    for (unsigned ratio = ratios; ratio >= 1; --ratio)
+      consider(ratio, ratio);
+    // Seldom are both ends worth the same, least of all those of a function's operand.
+    for (unsigned round = 0; round < 2 && histogram.low() < 0 && histogram.high() > 0; ++round) {
+      scan([&](unsigned ratio) { consider(ratio, highRatio); }, lowRatio);
+      scan([&](unsigned ratio) { consider(lowRatio, ratio); }, highRatio);
+    }
     return best;
-  Eigen::Map<const Values> x(values.data(), values.size()), n(counts.data(), counts.size());
-  ValuesRef weights(n);
-  double bestNorm = std::numeric_limits<double>::infinity();
-  for (unsigned ratio = ratios; ratio >= 1; --ratio) {
-    float scale = soundScale(width * (float(ratio) / ratios) / top);
-    float zero = std::clamp(std::nearbyint(-histogram.low() * (float(ratio) / ratios) / scale), 0.0f, top);
+  }
+
+private:
+  const Histogram &histogram;
+  const FunctionValues &functions;
+  float top;
+  Values values, counts;
+  std::vector<Values> expected; ///< By function.
+  SiteChoice best;
+  unsigned lowRatio = ratios, highRatio = ratios;
+  double bestError = std::numeric_limits<double>::infinity();
+
+  Values through(const std::vector<float> &function, const Values &operands) const {
+    return operands.unaryExpr([&](float value) { return histogram.interpolate(function, value); });
+  }
+
+  double errorOf(float scale, float zero) const {
+    Values coded = quantizeUnsigned(values, scale, zero, best.bits);
+    ValuesRef weights(counts);
+    if (functions.empty())
+      return norm(coded - values, &weights);
+    double error = 0;
+    for (size_t i = 0; i < functions.size(); ++i)
+      error += norm(through(functions[i], coded) - expected[i], &weights);
+    return error;
+  }
+
+  void consider(unsigned low, unsigned high) {
+    float bottom = histogram.low() * (float(low) / ratios), ceiling = histogram.high() * (float(high) / ratios);
+    float scale = soundScale((ceiling - bottom) / top);
+    float zero = std::clamp(std::nearbyint(-bottom / scale), 0.0f, top);
     // With few levels the rounded zero point decides, so its neighbours compete.
     for (float offset : {0.0f, -1.0f, 1.0f}) {
       float candidate = zero + offset;
-      bool allowed = offset == 0 || (histogram.low() < 0 && candidate >= 0 && candidate <= top);
-      double error = allowed ? norm(quantizeUnsigned(x, scale, candidate, bits) - x, &weights) : bestNorm;
-      if (error < bestNorm) {
-        bestNorm = error;
-        best.scale = scale;
-        best.zero = int64_t(candidate);
-      }
+      if (offset != 0 && (best.bits > 4 || histogram.low() >= 0 || candidate < 0 || candidate > top))
+        continue;
+      double error = errorOf(scale, candidate);
+      if (!(error < bestError))
+        continue;
+      bestError = error;
+      best.scale = scale;
+      best.zero = int64_t(candidate);
+      lowRatio = low;
+      highRatio = high;
     }
   }
-  return best;
+
+  /// Coarsely over all ratios, then finely around the best one.
+  static void scan(function_ref<void(unsigned)> visit, const unsigned &found) {
+    constexpr unsigned coarse = 5;
+    for (unsigned ratio = coarse; ratio <= ratios; ratio += coarse)
+      visit(ratio);
+    unsigned centre = found;
+    for (unsigned ratio = std::max(centre, coarse) - coarse + 1; ratio < std::min(centre + coarse, ratios + 1); ++ratio)
+      visit(ratio);
+  }
+};
+
+} // namespace
+
+SiteChoice searchSite(const Histogram &histogram, unsigned bits, const FunctionValues &functions) {
+  return SiteSearch(histogram, bits, functions).run();
 }
 
 } // namespace anybit::quantize

@@ -58,8 +58,12 @@ public:
 
   float low() const { return lowest; }
   float high() const { return highest; }
+  /// The middle of each bin.
+  std::vector<float> centres() const;
   /// Values that are not zero, one a bin that is not empty, and how many there are.
   void collect(std::vector<float> &values, std::vector<float> &counts) const;
+  /// `function`, given at the centres, between them; constant outside of the range.
+  float interpolate(llvm::ArrayRef<float> function, float value) const;
 
 private:
   float lowest, highest, binsPerUnit;
@@ -70,8 +74,13 @@ private:
   float centre(size_t bin) const;
 };
 
-/// Chooses scale and zero point at `bits`. The zero point is 0 where no value is negative.
-SiteChoice searchSite(const Histogram &histogram, unsigned bits);
+/// What is made of the codes of a site: values of functions at the centres of its histogram's bins. Empty: the values
+/// themselves.
+using FunctionValues = std::vector<std::vector<float>>;
+
+/// Chooses scale and zero point at `bits` so that `functions` of the codes come closest. The zero point is 0 where no
+/// value is negative.
+SiteChoice searchSite(const Histogram &histogram, unsigned bits, const FunctionValues &functions = {});
 
 } // namespace anybit::quantize
 

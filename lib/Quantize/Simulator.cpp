@@ -154,10 +154,12 @@ Error Simulator::step(size_t index, Policy &policy) {
     applyAffine(index, policy.affine(step.index, values.find(step.node.inputs[0])->second));
     return Error::success();
   }
-  const SiteChoice *choice = policy.site(step.index, step.node.inputs[0], *this);
+  Expected<const SiteChoice *> choice = policy.site(step.index, step.node.inputs[0], *this);
+  if (!choice)
+    return choice.takeError();
   Batch batch = take(index, step.node.inputs[0]);
-  if (choice)
-    parallelFor(0, batch.rows, [&](size_t row) { fakeQuantize(batch.row(row), *choice); });
+  if (*choice)
+    parallelFor(0, batch.rows, [&](size_t row) { fakeQuantize(batch.row(row), **choice); });
   values[step.node.outputs[0]] = std::move(batch);
   return Error::success();
 }

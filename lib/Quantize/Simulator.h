@@ -34,7 +34,7 @@ public:
   virtual std::vector<float> weights(unsigned layer) = 0;
   virtual AffineValues affine(unsigned layer, const Batch &accumulators) = 0;
   /// Null: values stay real. `source` is the tensor about to be quantized.
-  virtual const SiteChoice *site(unsigned site, llvm::StringRef source, const Simulator &simulator) = 0;
+  virtual llvm::Expected<const SiteChoice *> site(unsigned site, llvm::StringRef source, const Simulator &simulator) = 0;
 };
 
 class Simulator {

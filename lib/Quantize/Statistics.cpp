@@ -15,6 +15,9 @@ namespace {
 
 constexpr double noNoise = 300;
 
+/// Channels of less than this part of the median variance are dead.
+constexpr double deadVariance = 1e-6;
+
 double decibel(double signal, double noise) {
   return noise > 0 && signal > 0 ? std::min(noNoise, 10 * std::log10(signal / noise)) : noNoise;
 }
@@ -137,6 +140,65 @@ double sqnrOf(ArrayRef<float> values, ArrayRef<float> coded) {
     noise += (double(code) - value) * (double(code) - value);
   }
   return decibel(signal, noise);
+}
+
+namespace {
+
+/// Sums of one channel, for its variance and its mean squared error.
+struct ChannelSums {
+  double sum = 0, squares = 0, error = 0, count = 0;
+
+  void add(ArrayRef<float> values, ArrayRef<float> coded) {
+    for (auto [value, code] : llvm::zip_equal(values, coded)) {
+      sum += value;
+      squares += double(value) * value;
+      error += (double(code) - value) * (double(code) - value);
+    }
+    count += double(values.size());
+  }
+  double variance() const { return std::max(0.0, squares / count - (sum / count) * (sum / count)); }
+  double loss() const { return std::min(1.0, error / count / variance()); }
+};
+
+} // namespace
+
+double channelLoss(const Batch &batch, const Histogram &histogram, const SiteChoice &choice,
+                   const FunctionValues &functions) {
+  if (batch.dims.size() < 3)
+    return 0;
+  size_t channels = batch.dims[1], inner = batch.stride() / channels;
+  std::vector<size_t> rows = calibrationRows(batch);
+  size_t step = std::min(stepOf(rows.size() * inner, valuesOfChannel), inner);
+  std::vector<ChannelSums> sums(channels);
+  parallelFor(0, channels, [&](size_t channel) {
+    std::vector<float> values, coded;
+    for (size_t row : rows)
+      for (size_t i = 0; i < inner; i += step)
+        values.push_back(batch.row(row)[channel * inner + i]);
+    coded = values;
+    fakeQuantize(MutableArrayRef<float>(coded), choice);
+    if (functions.empty())
+      return sums[channel].add(values, coded);
+    auto through = [&](const std::vector<float> &function, std::vector<float> operands) {
+      for (float &operand : operands)
+        operand = histogram.interpolate(function, operand);
+      return operands;
+    };
+    for (const std::vector<float> &function : functions)
+      sums[channel].add(through(function, values), through(function, coded));
+  });
+  std::vector<double> variances;
+  for (const ChannelSums &channel : sums)
+    variances.push_back(channel.variance());
+  std::nth_element(variances.begin(), variances.begin() + channels / 2, variances.end());
+  double floor = deadVariance * variances[channels / 2], total = 0;
+  size_t alive = 0;
+  for (const ChannelSums &channel : sums)
+    if (channel.variance() > floor) {
+      total += channel.loss();
+      ++alive;
+    }
+  return alive ? total / double(alive) : 0;
 }
 
 double kurtosisOf(ArrayRef<float> values) {

@@ -16,6 +16,11 @@ Histogram histogramOf(llvm::ArrayRef<const Batch *> now, llvm::ArrayRef<const Hi
 double sqnrOf(const Histogram &histogram, const SiteChoice &choice);
 double sqnrOf(llvm::ArrayRef<float> values, llvm::ArrayRef<float> coded);
 
+/// The share of a channel's variance that `choice` loses, at most 1, as the mean of the channels of `batch` (dimension
+/// 1); of `functions` of the codes, as for searchSite(). 0 for tensors without other dimensions.
+double channelLoss(const Batch &batch, const Histogram &histogram, const SiteChoice &choice,
+                   const FunctionValues &functions);
+
 /// Fourth moment over squared variance; 3 for a normal distribution, 0 where all values are equal.
 double kurtosisOf(llvm::ArrayRef<float> values);
 

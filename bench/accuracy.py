@@ -1,0 +1,100 @@
+"""Sections about results: float artifacts, accuracy of candidates, and the two oracles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import datasets
+import measure
+from measure import CANDIDATES, Bench, Rows, ours
+
+# Bounds: candidate -> ("drop", points below float) or ("least", percent).
+BOUNDS = {"resnet20_cifar10": {"w8a8": ("drop", .5), "w6a6": ("drop", .7), "w4a4": ("drop", 2.5), "w3a3": ("least", 73.),
+                               "w2a2": ("least", 54.)},
+          "mobilenetv1_025_imagenet": {"w8a8": ("drop", 1.)}, "mobilenetv2_imagenet": {"w8a8": ("drop", 1.)},
+          "yolox_nano_coco": {"w8a8": ("drop", 1.5)}, "fastestdet_coco": {"w8a8": ("drop", 1.5)},
+          "deeplabv3_mnv2_dm05_voc": {}}
+DEFAULT_BOUNDS = {"w8a8": ("drop", .5)}
+# Numerics N10: least agreement of top-1 in percent, largest difference of AP50 in points.
+LEAST_AGREEMENT, AP_DIFFERENCE = 99.5, .2
+LAYER_MODELS = ("mlperftiny_resnet8_cifar10", "mlperftiny_kws_dscnn")
+
+
+def mark(holds: bool) -> str:
+    return "holds" if holds else "**fails**"
+
+
+def verdict(model: str, candidate: str, value: float, reference: float) -> str:
+    bound = BOUNDS.get(model, DEFAULT_BOUNDS).get(candidate)
+    if bound is None:
+        return ""
+    kind, limit = bound
+    least = reference - limit if kind == "drop" else limit
+    # A share is a fraction of whole samples; its last bit must not decide.
+    return f"{mark(value >= least - 1e-9)} (≥ {least:.1f})"
+
+
+def rows_float(bench: Bench, workload: datasets.Workload) -> Rows:
+    """The float artifact against ONNX Runtime."""
+    def relative() -> float:
+        path = bench.artifact(bench.model_file(workload.model), f"{workload.model}.f32")
+        inputs = workload.calibration(bench.data)[:4]
+        got, expected = ours(path)(inputs), measure.onnx_runtime(bench.model_file(workload.model))(inputs)
+        return float(np.abs(got - expected).max() / np.abs(expected).max())
+    error = bench.keep(f"{workload.model}/f32_error", relative)
+    yield [workload.model, f"{error:.1e}", mark(error <= 1e-4)]
+
+
+def rows_accuracy(bench: Bench, workload: datasets.Workload) -> Rows:
+    """Accuracy of each candidate."""
+    if workload.metric == "none":
+        return
+    reference = 100. if workload.metric == "pixels" else bench.keep(f"{workload.model}/float", lambda: measure.score(
+        bench, workload, measure.onnx_runtime(bench.model_file(workload.model)))[0])
+    yield [workload.model, workload.metric, "float", f"{reference:.2f}", "", ""]
+    path = bench.artifact(bench.switchable(workload), workload.model)
+    for name in CANDIDATES:
+        value = bench.keep(f"{workload.model}/{name}", lambda: measure.score(bench, workload, ours(path, name))[0])
+        yield ["", "", name, f"{value:.2f}", f"{value - reference:+.2f}",
+               verdict(workload.model, name, value, reference)]
+
+
+def _against_oracle(bench: Bench, workload: datasets.Workload, networks: tuple) -> list:
+    """What is compared, its value, and whether N10 holds (null: N10 gives no bound)."""
+    a, b = (measure.score(bench, workload, network) for network in networks)
+    if workload.metric == "ap50":
+        return ["AP50 − AP50", a[0] - b[0], abs(a[0] - b[0]) <= AP_DIFFERENCE]
+    if workload.metric == "auc":
+        return ["AUC − AUC, points", a[0] - b[0], None]
+    share = datasets.agreement(a[1], b[1])
+    if workload.metric == "pixels":
+        return [f"equal classes, % of pixels of {len(a[1])}", share, None]
+    return [f"top-1 agreement, % of {len(a[1])}", share, share >= LEAST_AGREEMENT]
+
+
+def rows_oracle(bench: Bench, workload: datasets.Workload) -> Rows:
+    """N10: the artifact against ONNX Runtime running the same switchable file."""
+    if workload.metric == "none":
+        return
+    switchable = bench.switchable(workload)
+    path = bench.artifact(switchable, workload.model)
+    for index, name in enumerate(CANDIDATES):
+        what, value, holds = bench.keep(f"{workload.model}/{name}/oracle", lambda: _against_oracle(
+            bench, workload, (ours(path, name), measure.oracle(switchable, index))))
+        yield ["" if index else workload.model, name, what, f"{value:.4g}", "" if holds is None else mark(holds)]
+
+
+def rows_layers(bench: Bench, workload: datasets.Workload) -> Rows:
+    """Equal bytes of the artifact and anybit.reference."""
+    if workload.model not in LAYER_MODELS:
+        return
+    from anybit import reference
+    switchable = bench.switchable(workload)
+    path, inputs = bench.artifact(switchable, workload.model), workload.test(bench.data)[0][:16]
+    for index, name in enumerate(CANDIDATES):
+        def compare() -> list:
+            expected = next(iter(reference.run(switchable, inputs, name).values()))
+            got = ours(path, name)(inputs)
+            return [float(np.abs(got - expected).max()), bool(np.array_equal(got, expected))]
+        difference, equal = bench.keep(f"{workload.model}/{name}/reference", compare)
+        yield ["" if index else workload.model, name, f"{difference:.3g}", "equal bytes" if equal else "differs"]
