@@ -165,7 +165,9 @@ void DotKernel::tile(Channels c, Position first) {
     }
     for (int64_t half = 0; half < 2 * layout.quads && !uses.empty(); ++half) {
       Channels here = reread(c);
-      SmallVector<Value, 2> codes = loadHalf(c, pointer, i, half / 2, half % 2);
+      // Codes as int16 leave no register for the rows of the other half: they are read again.
+      Value rows = layout.parts == 1 ? pointer : kb.opaque(pointer);
+      SmallVector<Value, 2> codes = loadHalf(c, rows, i, half / 2, half % 2);
       for (auto [t, step] : uses)
         accumulate(here, step, 2 * half, codes, sums[t]);
     }

@@ -1,5 +1,6 @@
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64}))' | FileCheck %s
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64-v4}))' | FileCheck %s --check-prefix=V4
+// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=sapphirerapids}))' | FileCheck %s --check-prefix=VNNI
 
 // A pointwise layer of 4 inputs: one step per column. Four bits of storage hold q + 8, which are 8 to 11, 7 to 4, 12 to
 // 15 and 0 to 3 for the four outputs; with 4 columns a step has 8 bytes, and byte j holds position j in its low half and
@@ -143,8 +144,14 @@ func.func @planes(%x: tensor<1x4x8xi8>, %r: tensor<1x8x8xi8>) -> (tensor<1x8x8xi
 // CHECK-LABEL: func.func @depthwise
 // CHECK-DAG:     arith.constant dense<[-3, 1, -1, 3]> : tensor<4xi8, #lowbit.packed<depthwise, columns = 4, bits = 8, taps = 1, planes = 1>>
 // CHECK-DAG:     arith.constant dense<[8, -8]> : tensor<2xi32>
+//
+// Dot products: four taps make a dword of a channel, which two outputs share, so that the second one's taps come one later;
+// as int16, taps 0 and 2 lie before taps 1 and 3.
+// VNNI-LABEL: func.func @depthwise
+// VNNI-DAG:     arith.constant dense<"0xFDFF000001030000{{0+}}FDFF00000103000{{0+}}"> : tensor<128xi8, #lowbit.packed<depthwise, columns = 64, bits = 8, taps = 1, planes = 1>>
+// VNNI-DAG:     arith.constant dense<[8, -8, 0, 0, {{.+}}]> : tensor<16xi32>
 // V4-LABEL: func.func @depthwise
-// V4:         #lowbit.packed<depthwise, columns = 16, bits = 8, taps = 1, planes = 1>
+// V4:         arith.constant dense<"0xFDFF000001000000{{0+}}FFFF000003000000{{[0-9A-F]+}}"> : tensor<256xi8, #lowbit.packed<depthwise, columns = 64, bits = 16, taps = 1, planes = 1>>
 func.func @depthwise(%x: tensor<1x2x9xi8>, %r: tensor<1x2x8xi8>) -> tensor<1x2x8xi8> {
   %w = arith.constant dense<[[[0, 1]], [[2, 3]]]> : tensor<2x1x2xi8>
   %y = lowbit.conv %x, %w params(%r) attributes {strides = array<i64: 1>, pads = array<i64: 0, 0>,
