@@ -23,7 +23,7 @@ def check(weights, bits, kind, input_bits, target, folder):
     b = exact.Network([("only", bits, input_bits, kind)], 0)
     outputs, inputs = weights.shape
     x = b.coded(b.input("x", [1, inputs, 3, 11]), UNSIGNED, 1.0, input_bits)
-    w = b.coded_weight(weights.reshape(outputs, inputs, 1, 1), scales=np.ones((1, outputs, 1, 1), F32))
+    w = b.coded_weight(weights.reshape(outputs, inputs, 1, 1), scales=np.ones((1, outputs, 1, 1, 1), F32))
     b.output(b.plain_conv(x, w), 4)
     codes = np.full((1, inputs, 3, 11), 255, F32)
     codes[:, :, 2] = np.random.default_rng(0).integers(0, 256, (1, inputs, 11))

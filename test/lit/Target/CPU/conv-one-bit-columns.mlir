@@ -3,7 +3,7 @@
 
 // Few outputs of one bit fill no whole word of a step where a register has 4 columns: 2 bits of storage there.
 // SSE:    plan.constant @{{.+}} : tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 4, bits = 2, taps = 1, planes = 1>>
-// AVX2:   plan.constant @{{.+}} : tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 1, taps = 1, planes = 1>>
+// AVX2:   plan.constant @{{.+}} : tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 1, taps = 1, planes = 1, pair_steps = 64>>
 func.func @w1(%x: tensor<1x8x1x1xi8>) -> tensor<1x4x1x1xf32> attributes {anybit.candidate = "w1"} {
   %w = arith.constant dense<1> : tensor<4x8x1x1xi8>
   %m = arith.constant dense<1.0> : tensor<4xf32>

