@@ -12,8 +12,8 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <memory>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 
 namespace {
@@ -59,7 +59,8 @@ ANYBIT_LOOP(bytesYmm, "vpmaddubsw %%ymm12, %%ymm13, %%ymm14\nvpaddw %%ymm14, %%y
 ANYBIT_LOOP(wordsZmm, "vpmaddwd %%zmm12, %%zmm13, %%zmm14\nvpaddd %%zmm14, %%zmm\\n, %%zmm\\n\n")
 ANYBIT_LOOP(wordsYmm, "vpmaddwd %%ymm12, %%ymm13, %%ymm14\nvpaddd %%ymm14, %%ymm\\n, %%ymm\\n\n")
 ANYBIT_LOOP(wordsXmm, "vpmaddwd %%xmm12, %%xmm13, %%xmm14\nvpaddd %%xmm14, %%xmm\\n, %%xmm\\n\n")
-ANYBIT_LOOP(popcountZmm, "vpxord %%zmm12, %%zmm13, %%zmm14\nvpopcntd %%zmm14, %%zmm14\nvpaddd %%zmm14, %%zmm\\n, %%zmm\\n\n")
+ANYBIT_LOOP(popcountZmm,
+            "vpxord %%zmm12, %%zmm13, %%zmm14\nvpopcntd %%zmm14, %%zmm14\nvpaddd %%zmm14, %%zmm\\n, %%zmm\\n\n")
 ANYBIT_LOOP(tableZmm, "vpermb %%zmm12, %%zmm13, %%zmm14\nvpdpbusd %%zmm15, %%zmm14, %%zmm\\n\n")
 ANYBIT_LOOP(realZmm, "vfmadd231ps %%zmm12, %%zmm13, %%zmm\\n\n")
 ANYBIT_LOOP(realYmm, "vfmadd231ps %%ymm12, %%ymm13, %%ymm\\n\n")
@@ -73,7 +74,8 @@ struct Ceiling {
 
 /// Reads `bytes` again and again; the fastest pass, in bytes a nanosecond.
 double readBandwidth(size_t bytes) {
-  std::unique_ptr<uint8_t, decltype(&std::free)> memory(static_cast<uint8_t *>(std::aligned_alloc(64, bytes)), std::free);
+  std::unique_ptr<uint8_t, decltype(&std::free)> memory(static_cast<uint8_t *>(std::aligned_alloc(64, bytes)),
+                                                        std::free);
   if (!memory)
     return 0;
   std::fill_n(memory.get(), bytes, uint8_t(1));
@@ -83,16 +85,17 @@ double readBandwidth(size_t bytes) {
     auto start = std::chrono::steady_clock::now();
     for (size_t pass = 0; pass < passes; ++pass) {
       const uint8_t *at = memory.get(), *end = at + bytes;
-      asm volatile("1:\n"
-                   "vmovdqa (%0), %%ymm0\nvmovdqa 32(%0), %%ymm1\nvmovdqa 64(%0), %%ymm2\nvmovdqa 96(%0), %%ymm3\n"
-                   "vmovdqa 128(%0), %%ymm4\nvmovdqa 160(%0), %%ymm5\nvmovdqa 192(%0), %%ymm6\nvmovdqa 224(%0), %%ymm7\n"
-                   "add $256, %0\n"
-                   "cmp %1, %0\n"
-                   "jb 1b\n"
-                   "vzeroupper\n"
-                   : "+r"(at)
-                   : "r"(end)
-                   : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7");
+      asm volatile(
+          "1:\n"
+          "vmovdqa (%0), %%ymm0\nvmovdqa 32(%0), %%ymm1\nvmovdqa 64(%0), %%ymm2\nvmovdqa 96(%0), %%ymm3\n"
+          "vmovdqa 128(%0), %%ymm4\nvmovdqa 160(%0), %%ymm5\nvmovdqa 192(%0), %%ymm6\nvmovdqa 224(%0), %%ymm7\n"
+          "add $256, %0\n"
+          "cmp %1, %0\n"
+          "jb 1b\n"
+          "vzeroupper\n"
+          : "+r"(at)
+          : "r"(end)
+          : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7");
     }
     std::chrono::duration<double, std::nano> time = std::chrono::steady_clock::now() - start;
     best = std::min(best, time.count() / double(passes));

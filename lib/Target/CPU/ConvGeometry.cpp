@@ -60,8 +60,8 @@ Value ConvArguments::pointer(KernelBuilder &kb, const Geometry &g, size_t pointw
   return kb.at(kb.argument(firstPointwise() + pointwise), offset);
 }
 
-void ConvArguments::emitEpilogue(KernelBuilder &kb, const Geometry &g, Value accumulator, Value position,
-                                 Value channel, int64_t valid) const {
+void ConvArguments::emitEpilogue(KernelBuilder &kb, const Geometry &g, Value accumulator, Value position, Value channel,
+                                 int64_t valid) const {
   lowbit::ConvOp conv = op;
   size_t parameters = conv.getParameters().size();
   int64_t lanes = cast<VectorType>(accumulator.getType()).getNumElements();

@@ -36,8 +36,8 @@ public:
   bool isReal() const { return lowbit::ConvOp(op).isReal(); }
   const View &inputView() const { return views.front(); }
 
-  /// Maps `lanes` accumulators of the output `position`, from `channel` on, to the results and stores the first `valid`.
-  /// Parameters per channel are read as whole registers: constants are padded.
+  /// Maps `lanes` accumulators of the output `position`, from `channel` on, to the results and stores the first
+  /// `valid`. Parameters per channel are read as whole registers: constants are padded.
   void emitEpilogue(KernelBuilder &kb, const Geometry &g, mlir::Value accumulator, mlir::Value position,
                     mlir::Value channel, int64_t valid) const;
 

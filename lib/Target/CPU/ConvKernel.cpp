@@ -3,7 +3,8 @@
 // Recipes R1, R2 and R9 (docs/kernels.md): a register tile of `rows` output positions by `vectors` registers of output
 // channels. Per step four values of the reduction (one for reals) are broadcast per row and multiplied with the
 // weights of the column block: packed ones in registers, or where many tiles share a block, those of a panel in scratch
-// memory, to which the block was expanded once. No im2col: rows are addressed in place; padding is the halo of the input.
+// memory, to which the block was expanded once. No im2col: rows are addressed in place; padding is the halo of the
+// input.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,15 +74,15 @@ int64_t ConvKernel::stepsFrom(size_t level) const {
   return steps;
 }
 
-/// Kernel rows, kernel columns (unless they lie in one run), planes, steps: loops whose inputs lie side by side are one.
-/// Steps whose int16 sums would overflow are cut into equal parts.
+/// Kernel rows, kernel columns (unless they lie in one run), planes, steps: loops whose inputs lie side by side are
+/// one. Steps whose int16 sums would overflow are cut into equal parts.
 void ConvKernel::findLevels() {
   constexpr int64_t valueBytes = 4; // four codes or one real
   int64_t steps = llvm::divideCeil(int64_t(packed.getTaps()) * g.channelsIn, real ? 1 : 4);
   levels = {{steps, valueBytes}};
-  for (Level outer : {Level{packed.getPlanes(), 0},
-                      Level{g.kernelWidth / packed.getTaps(), input.pixel * g.dilationWidth},
-                      Level{g.kernelHeight, input.row * g.dilationHeight}}) {
+  for (Level outer :
+       {Level{packed.getPlanes(), 0}, Level{g.kernelWidth / packed.getTaps(), input.pixel * g.dilationWidth},
+        Level{g.kernelHeight, input.row * g.dilationHeight}}) {
     if (outer.count == 1)
       continue;
     Level &inner = levels.front();
@@ -103,8 +104,9 @@ void ConvKernel::findLevels() {
 
 void ConvKernel::expandBlock(Value weights, Value to) {
   kb.loop(stepsFrom(0), [&](Value s) {
-    SmallVector<DotProduct::Weights> columns = dot.loadWeights(
-        kb.at(weights, kb.mul(s, packedStepBytes())), packed, *op.getWeightFormat(), int32_t(op.getWeightZero()), vectors);
+    SmallVector<DotProduct::Weights> columns =
+        dot.loadWeights(kb.at(weights, kb.mul(s, packedStepBytes())), packed, *op.getWeightFormat(),
+                        int32_t(op.getWeightZero()), vectors);
     for (int64_t v = 0; v < vectors; ++v)
       dot.storePrepared(columns[v], kb.at(to, kb.add(kb.mul(s, stepBytes()), v * dot.preparedBytes())));
   });

@@ -37,9 +37,7 @@ static double stepCost(StepForm form, int64_t rows, int64_t vectors) {
 
 int64_t chooseRows(const CpuTarget &target, StepForm form, int64_t vectors, int64_t positions) {
   int64_t best = 1;
-  auto cost = [&](int64_t rows) {
-    return double(llvm::divideCeil(positions, rows)) * stepCost(form, rows, vectors);
-  };
+  auto cost = [&](int64_t rows) { return double(llvm::divideCeil(positions, rows)) * stepCost(form, rows, vectors); };
   for (int64_t rows = 2, most = std::min(positions, rowsThatFit(target, form, vectors)); rows <= most; ++rows)
     if (cost(rows) <= cost(best))
       best = rows;
