@@ -41,9 +41,9 @@
 // schedule: packed for the target, in the storage of each width.
 // SCHEDULE:      func.func @w4a8
 // SCHEDULE:        lowbit.conv {{.+}} initial(
-// SCHEDULE:        #lowbit.packed<dot4, columns = 8, bits = 4, taps = 1, planes = 1>
+// SCHEDULE:        #lowbit.packed<dot4, columns = 8, bits = 4, taps = 1, planes = 1, pair_steps = {{[0-9]+}}>
 // SCHEDULE:      func.func @w2a4
-// SCHEDULE:        #lowbit.packed<dot4, columns = 8, bits = 2, taps = 1, planes = 1>
+// SCHEDULE:        #lowbit.packed<dot4, columns = 8, bits = 2, taps = 1, planes = 1, pair_steps = {{[0-9]+}}>
 
 // kernels: two variants, each a quantizer and a convolution.
 // KERNELS:      plan.signature inputs ["x"] types [tensor<1x1x4xf32>] outputs ["y"] types [tensor<1x2x4xf32>]

@@ -13,7 +13,7 @@
 // A block of 16 columns is padded with zeros, index 8, and with accumulators that start at 0.
 // V4-LABEL: func.func @dot4
 // V4-DAG:     arith.constant dense<[-60, 100, -220, 260, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]> : tensor<16xi32>
-// V4-DAG:     arith.constant dense<[-120, -119, -118, -117, -121, -122, -123, -124, -116, -115, -114, -113, -128, -127, -126, -125, -120, {{.+}}]> : tensor<32xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 1, planes = 1>
+// V4-DAG:     arith.constant dense<[-120, -119, -118, -117, -121, -122, -123, -124, -116, -115, -114, -113, -128, -127, -126, -125, -120, {{.+}}]> : tensor<32xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 1, planes = 1, pair_steps = 8>
 func.func @dot4(%x: tensor<1x4x8xi8>) -> tensor<1x4x8xf32> {
   %w = arith.constant dense<[[[0], [1], [2], [3]], [[-1], [-2], [-3], [-4]], [[4], [5], [6], [7]],
                              [[-8], [-7], [-6], [-5]]]> : tensor<4x4x1xi8>
@@ -52,15 +52,15 @@ func.func @parameters(%x: tensor<1x4x8xi8>, %r: tensor<1x4x8xf32>) -> tensor<1x4
 
 // Storage is the smallest of 1, 2, 4 and 8 bits that holds the format. Columns come in blocks of up to four registers.
 // CHECK-LABEL: func.func @widths
-// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 16, bits = 1, taps = 1, planes = 1>>
-// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 16, bits = 2, taps = 1, planes = 1>>
-// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 1, planes = 1>>
-// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 16, bits = 8, taps = 1, planes = 1>>
+// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 1, taps = 1, planes = 1>>
+// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 2, taps = 1, planes = 1>>
+// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 4, taps = 1, planes = 1>>
+// CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 8, taps = 1, planes = 1>>
 // V4-LABEL: func.func @widths
-// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 64, bits = 1, taps = 1, planes = 1>>
-// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 64, bits = 2, taps = 1, planes = 1>>
-// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 64, bits = 4, taps = 1, planes = 1>>
-// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 64, bits = 8, taps = 1, planes = 1>>
+// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 32, bits = 1, taps = 1, planes = 1, pair_steps = 64>>
+// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 32, bits = 2, taps = 1, planes = 1, pair_steps = 32>>
+// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 32, bits = 4, taps = 1, planes = 1, pair_steps = 16>>
+// V4-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 32, bits = 8, taps = 1, planes = 1, pair_steps = 256>>
 func.func @widths(%x: tensor<1x4x8xi8>, %r: tensor<1x64x8xi8>)
     -> (tensor<1x64x8xi8>, tensor<1x64x8xi8>, tensor<1x64x8xi8>, tensor<1x64x8xi8>) {
   %w = arith.constant dense<0> : tensor<64x4x1xi8>
