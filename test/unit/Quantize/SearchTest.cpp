@@ -68,6 +68,52 @@ TEST(Search, ActivationsClipRareOutliersAtFewBits) {
   EXPECT_GT(wide.scale * 255, 8.0f);
 }
 
+TEST(Search, BoundsFollowTheFunctionOfTheCodes) {
+  Histogram histogram(-60, 20);
+  for (int i = -600; i <= 200; ++i)
+    histogram.add(float(i) / 10);
+  std::vector<float> clipped = histogram.centres();
+  for (float &value : clipped)
+    value = std::max(value, -1.0f);
+  SiteChoice plain = searchSite(histogram, 8), functional = searchSite(histogram, 8, {clipped});
+  EXPECT_GT(plain.scale * 255, 75.0f);
+  EXPECT_LT(functional.scale * 255, 25.0f) << "nothing below -1 counts";
+  EXPECT_GT((255 - float(functional.zero)) * functional.scale, 19.0f);
+}
+
+TEST(Search, TheEndsOfARangeAreClippedApart) {
+  Histogram histogram(-10, 1);
+  for (size_t i = 0; i < 1000000; ++i)
+    histogram.add(i == 0 ? -10 : float(i % 201) / 100 - 1);
+  SiteChoice choice = searchSite(histogram, 4);
+  EXPECT_LT(float(choice.zero) * choice.scale, 3.0f);
+  EXPECT_GT((15 - float(choice.zero)) * choice.scale, 0.7f);
+}
+
+TEST(Search, FunctionsAreInterpolatedBetweenCentres) {
+  Histogram histogram(-1, 1);
+  std::vector<float> doubled = histogram.centres();
+  for (float &value : doubled)
+    value *= 2;
+  EXPECT_NEAR(histogram.interpolate(doubled, 0.3f), 0.6f, 1e-4f);
+  EXPECT_NEAR(histogram.interpolate(doubled, 9), 2, 1e-3f);
+  EXPECT_NEAR(histogram.interpolate(doubled, -9), -2, 1e-3f);
+}
+
+TEST(Search, ChannelLossSeesChannelsThatShareACode) {
+  // One channel of [0, 100), one of [0, 1): a step of 1 leaves nothing of the second one.
+  Batch batch{{1, 2, 100, 1}, 1, {}};
+  for (float range : {100.0f, 1.0f})
+    for (int i = 0; i < 100; ++i)
+      batch.values.push_back(range * float(i) / 100);
+  Histogram histogram = histogramOf({&batch});
+  EXPECT_GT(channelLoss(batch, histogram, {false, 8, 1, 0}, {}), 0.3);
+  EXPECT_LT(channelLoss(batch, histogram, {false, 8, 0.4f, 0}, {}), 0.1);
+  std::vector<float> nothing(histogram.centres().size(), 0);
+  nothing.back() = 1;
+  EXPECT_LT(channelLoss(batch, histogram, {false, 8, 1, 0}, {nothing}), 0.1) << "only what the function sees counts";
+}
+
 TEST(Search, ZeroIsACodeOfSignedActivations) {
   Histogram histogram(-1, 3);
   for (int i = -100; i <= 300; ++i)
