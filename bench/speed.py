@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import shutil
 import time
@@ -85,12 +86,13 @@ def rows_speed(bench: Bench, workload: datasets.Workload) -> Rows:
         calls |= {name: _call(measure.load(path), sample, name) for name in FOUR}
         return least_milliseconds(calls, bench.options.seconds)
     best = bench.keep(f"{workload.model}/latency", latencies)
-    yield [workload.model, *(f"{best[name]:.2f}" for name in best), *_ratio(best["w8a8"], best["ONNX Runtime int8"], INT8_RATIO),
-           *_ratio(best["f32"], best["ONNX Runtime f32"], FLOAT_RATIO)]
+    yield [workload.model, *(f"{best[name]:.2f}" for name in best),
+           _ratio(best["w8a8"], best["ONNX Runtime int8"], INT8_RATIO),
+           _ratio(best["f32"], best["ONNX Runtime f32"], FLOAT_RATIO)]
 
 
-def _ratio(ours_: float, theirs: float, bound: float) -> list[str]:
-    return [f"{ours_ / theirs:.2f} × {mark(ours_ <= bound * theirs)}"]
+def _ratio(own: float, other: float, bound: float) -> str:
+    return f"{own / other:.2f} × {mark(own <= bound * other)}"
 
 
 def rows_compile(bench: Bench, workload: datasets.Workload) -> Rows:
@@ -142,7 +144,6 @@ def rows_switch(bench: Bench, workload: datasets.Workload) -> Rows:
     sample = np.ascontiguousarray(workload.calibration(bench.data)[:1])
 
     def nanoseconds() -> float:
-        import json
         out = bench.work / f"{workload.model}.bench.json"
         bench.anybit("bench", path, "--candidate", "w8a8", "--json", out)
         return json.loads(out.read_text(encoding="utf-8"))["switch_ns"]
@@ -160,6 +161,8 @@ def rows_master(bench: Bench, workload: datasets.Workload) -> Rows:
     def milliseconds() -> dict[str, float]:
         model = measure.load(path, threads=2)
         best = dict.fromkeys(FOUR, np.inf)
+        model.candidate = FOUR[-1]  # Else the first switch changes nothing.
+        model.prepare()
         for name in FOUR * 8:
             start = time.perf_counter()
             model.candidate = name
