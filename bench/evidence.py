@@ -94,7 +94,7 @@ def measure_section(bench: Bench, section: Section, chosen: list[datasets.Worklo
 
 
 def head(options: argparse.Namespace) -> str:
-    limit = f" First {options.limit} samples of each test set only." if options.limit else ""
+    limit = f" {options.limit} samples of each test set only, spread evenly." if options.limit else ""
     return (f"Measured by `bench/evidence.py` on {processor()}, {os.cpu_count()} cores, {platform.system()} "
             f"{platform.machine()}, {time.strftime('%Y-%m-%d')}.{limit}")
 
