@@ -37,7 +37,7 @@ def verdict(model: str, candidate: str, value: float, reference: float) -> str:
 def rows_float(bench: Bench, workload: datasets.Workload) -> Rows:
     """The float artifact against ONNX Runtime."""
     def relative() -> float:
-        path = bench.artifact(bench.model_file(workload.model), f"{workload.model}.f32")
+        path = bench.artifact(bench.model_file(workload.model), f"{workload.model}.f32", *workload.flags)
         inputs = workload.calibration(bench.data)[:4]
         got, expected = ours(path)(inputs), measure.onnx_runtime(bench.model_file(workload.model))(inputs)
         return float(np.abs(got - expected).max() / np.abs(expected).max())
@@ -52,7 +52,7 @@ def rows_accuracy(bench: Bench, workload: datasets.Workload) -> Rows:
     reference = 100. if workload.metric == "pixels" else bench.keep(f"{workload.model}/float", lambda: measure.score(
         bench, workload, measure.onnx_runtime(bench.model_file(workload.model)))[0])
     yield [workload.model, workload.metric, "float", f"{reference:.2f}", "", ""]
-    path = bench.artifact(bench.switchable(workload), workload.model)
+    path = bench.artifact(bench.switchable(workload), workload.model, *workload.flags)
     for name in CANDIDATES:
         value = bench.keep(f"{workload.model}/{name}", lambda: measure.score(bench, workload, ours(path, name))[0])
         yield ["", "", name, f"{value:.2f}", f"{value - reference:+.2f}",
@@ -77,7 +77,7 @@ def rows_oracle(bench: Bench, workload: datasets.Workload) -> Rows:
     if workload.metric == "none":
         return
     switchable = bench.switchable(workload)
-    path = bench.artifact(switchable, workload.model)
+    path = bench.artifact(switchable, workload.model, *workload.flags)
     for index, name in enumerate(CANDIDATES):
         what, value, holds = bench.keep(f"{workload.model}/{name}/oracle", lambda: _against_oracle(
             bench, workload, (ours(path, name), measure.oracle(switchable, index))))

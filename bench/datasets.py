@@ -130,7 +130,8 @@ class Workload:
     """model: file stem. test, calibration: data folder -> (inputs, labels). metric: top1, auc, ap50, pixels (agreement
     with the float model, of each pixel) or none.
 
-    background: classes in front of the labelled ones. The calibration inputs carry no labels.
+    background: classes in front of the labelled ones. flags: of ``anybit compile``. The calibration inputs carry no
+    labels.
     """
 
     model: str
@@ -138,6 +139,7 @@ class Workload:
     calibration: Callable[[pathlib.Path], np.ndarray]
     metric: str = "top1"
     background: int = 0
+    flags: tuple[str, ...] = ()
 
 
 def _cifar(model: str, scaling: str) -> Workload:
@@ -193,7 +195,8 @@ def workloads() -> dict[str, Workload]:
         _imagenet("squeezenet1_1_imagenet", "imagenet"),
         Workload("yolox_nano_coco", None, lambda d: calibration_inputs(d, YOLOX), "ap50"),
         Workload("fastestdet_coco", None, lambda d: calibration_inputs(d, FASTESTDET), "ap50"),
-        Workload("ppocr_cls_mobilenetv3", lambda d: rendered_text(500, 1), lambda d: rendered_text(128, 2)[0]),
+        Workload("ppocr_cls_mobilenetv3", lambda d: rendered_text(500, 1), lambda d: rendered_text(128, 2)[0],
+                 flags=("--dim", "p2o.DynamicDimension.1=48", "--dim", "p2o.DynamicDimension.2=192")),
         Workload("deeplabv3_mnv2_dm05_voc", lambda d: (_photos(d, "coco_val_64", 257)[:32], np.zeros(32, np.int64)),
                  lambda d: _photos(d, "coco_train_64", 257), "pixels"),
         *(Workload(f"{name}_random", None, lambda d: imagenet(d, "imagenet_train_512", "imagenet", 16)[0], "none")

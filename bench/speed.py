@@ -140,7 +140,7 @@ def rows_switch(bench: Bench, workload: datasets.Workload) -> Rows:
     """A→B→A equals a fresh artifact at A for all pairs, and the time of a switch."""
     if workload.model.endswith("_random"):
         return
-    path = bench.artifact(bench.switchable(workload), workload.model)
+    path = bench.artifact(bench.switchable(workload), workload.model, *workload.flags)
     sample = np.ascontiguousarray(workload.calibration(bench.data)[:1])
 
     def nanoseconds() -> float:
