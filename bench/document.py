@@ -45,7 +45,7 @@ def read(path: pathlib.Path) -> dict[str, Table]:
         table = tables[title.strip()] = Table(rows[0])
         model = ""
         for row in rows[2:]:
-            model = row[0] or model
+            model = row[0].split()[0] if row[0] else model  # Words behind a name say how its rows were measured.
             table.rows.setdefault(model, []).append(row)
     return tables
 
