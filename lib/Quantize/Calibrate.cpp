@@ -170,7 +170,8 @@ private:
 };
 
 Calibrator::Calibrator(const Network &network, Executor &executor)
-    : network(network), simulator(network, executor), functions(network, executor), floatMoments(network.layers.size()) {
+    : network(network), simulator(network, executor), functions(network, executor),
+      floatMoments(network.layers.size()) {
   for (const Layer &layer : network.layers)
     master.push_back(roundToHalf(layer.weights));
 }

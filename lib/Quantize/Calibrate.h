@@ -38,7 +38,7 @@ struct CandidateChoice {
   std::vector<SiteChoice> sites;       ///< By site.
   std::vector<Correction> corrections; ///< By layer; empty vectors: none.
   std::vector<double> siteSqnr;        ///< dB, by site: codes against the values in front of them.
-  std::vector<double> siteLoss;        ///< By site: share of a channel's variance that the codes lose, mean of channels.
+  std::vector<double> siteLoss;        ///< By site: channelLoss() of its first source.
   std::vector<StageResult> stages;
   Distance distance;
 };
