@@ -23,7 +23,8 @@ FlatSymbolRefAttr KernelPool::insert(const cpu::Kernel &kernel) {
   func::FuncOp function = kernel.function;
   function.setName(name);
   function->setAttr("anybit.family", StringAttr::get(module.getContext(), kernel.family));
-  function->setAttr("anybit.scratch", Builder(module.getContext()).getI64IntegerAttr(kernel.scratchBytes));
+  if (kernel.scratchBytes > 0)
+    function->setAttr("anybit.scratch_bytes", Builder(module.getContext()).getI64IntegerAttr(kernel.scratchBytes));
   function->setAttr("anybit.kernel", UnitAttr::get(module.getContext()));
   return entry->second = FlatSymbolRefAttr::get(module.getContext(), name);
 }

@@ -152,8 +152,8 @@ TEST_F(Artifact, AnotherMajorVersionIsRefusedWithBothVersions) {
   std::memcpy(&bytes[noteOffset + offsetof(anybit_file_note, abi_major)], &major, sizeof major);
   ASSERT_EQ(openBytes(bytes), ANYBIT_INCOMPATIBLE_ABI);
   std::string sentence = anybit_last_error();
-  EXPECT_NE(sentence.find("ABI 2.0"), std::string::npos) << sentence;
-  EXPECT_NE(sentence.find("ABI 1.0"), std::string::npos) << sentence;
+  for (uint32_t version : {ANYBIT_ABI_MAJOR, major})
+    EXPECT_NE(sentence.find("ABI " + std::to_string(version) + ".0"), std::string::npos) << sentence;
   EXPECT_NE(sentence.find("update the runtime"), std::string::npos) << sentence;
 }
 

@@ -123,7 +123,8 @@ llvm::Constant *DescriptorBuilder::addKernels() {
     function->setVisibility(llvm::GlobalValue::HiddenVisibility);
     kernelIndex[op.getName()] = kernelCount++;
     StringRef family = op->getAttrOfType<StringAttr>("anybit.family").getValue();
-    uint64_t scratch = op->getAttrOfType<IntegerAttr>("anybit.scratch").getInt();
+    auto stated = op->getAttrOfType<IntegerAttr>("anybit.scratch_bytes");
+    uint64_t scratch = stated ? stated.getInt() : 0;
     scratchBytes = std::max(scratchBytes, scratch);
     kernels.push_back(record({text(op.getName()), text(family), function, u64(scratch)}));
   }

@@ -239,7 +239,7 @@ SmallVector<Value> PopcountKernel::sums(Value weights, ArrayRef<Value> rowPointe
 
 } // namespace
 
-unsigned inputBits(lowbit::ConvOp op) { return llvm::Log2_32_Ceil(uint32_t(op.getInputHigh()) + 1); }
+unsigned inputBits(lowbit::ConvOp op) { return llvm::Log2_32_Ceil(std::max<uint32_t>(op.getInputHigh(), 1) + 1); }
 
 bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
   msq::FormatAttr format = *op.getWeightFormat();

@@ -1,6 +1,7 @@
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64}))' | FileCheck %s
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64-v4}))' | FileCheck %s --check-prefix=V4
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=sapphirerapids}))' | FileCheck %s --check-prefix=VNNI
+// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=znver4}))' | FileCheck %s --check-prefix=BITS
 
 // A pointwise layer of 4 inputs: one step per column. Four bits of storage hold q + 8, which are 8 to 11, 7 to 4, 12 to
 // 15 and 0 to 3 for the four outputs; with 4 columns a step has 8 bytes, and byte j holds position j in its low half and
@@ -183,10 +184,10 @@ func.func @real(%x: tensor<1x2x8xf32>, %r: tensor<1x2x8xf32>) -> tensor<1x2x8xf3
 
 // Bits that are counted: plane 0 of all outputs, then plane 1; a word has a bit for every channel. The outputs hold the
 // codes 0, 1, 2, 3, 0, … in channels 0 and 31. The accumulator of `odd` starts at 1 * sum(code), as the zero point is 0.
-// V4-LABEL: func.func @planes
-// V4-DAG:     arith.constant dense<[0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6]> : tensor<16xi32>
-// V4-DAG:     arith.constant dense<"0x0000000001000080000000000100008000000000010000800000000001000080000000000100008000000000010000800000000001000080000000000100008000000000000000000100008001000080000000000000000001000080010000800000000000000000010000800100008000000000000000000100008001000080"> : tensor<128xi8, #lowbit.packed<popcount, columns = 16, bits = 2, taps = 1, planes = 1>>
-func.func @planes(%x: tensor<1x32x8xi8>) -> tensor<1x16x8xf32> {
+// BITS-LABEL: func.func @bit_planes
+// BITS-DAG:     arith.constant dense<[0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6]> : tensor<16xi32>
+// BITS-DAG:     arith.constant dense<"0x0000000001000080000000000100008000000000010000800000000001000080000000000100008000000000010000800000000001000080000000000100008000000000000000000100008001000080000000000000000001000080010000800000000000000000010000800100008000000000000000000100008001000080"> : tensor<128xi8, #lowbit.packed<popcount, columns = 16, bits = 2, taps = 1, planes = 1>>
+func.func @bit_planes(%x: tensor<1x32x8xi8>) -> tensor<1x16x8xf32> {
   %w = arith.constant dense<[[[0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0]],
                              [[1], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [1]],
                              [[2], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [0], [2]],

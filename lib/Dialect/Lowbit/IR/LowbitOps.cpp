@@ -67,8 +67,6 @@ static LogicalResult verifyWindow(ConvOp op, RankedTensorType in, RankedTensorTy
 static LogicalResult verifyWeights(ConvOp op, RankedTensorType in, RankedTensorType weights) {
   if (weights.getElementType() != in.getElementType())
     return op.emitOpError("mixes an input of type ") << in << " with weights of type " << weights;
-  if (op.getInputHigh() < 1 || op.getInputHigh() > 255)
-    return op.emitOpError("has ") << int32_t(op.getInputHigh()) << " as the largest code of its input, expected 1 to 255";
   if (!op.isReal() && !op.getWeightFormat())
     return op.emitOpError("needs a weight format for codes");
   if (weights.getEncoding()) {

@@ -482,7 +482,7 @@ func.func private @unknown_family(tensor<8xi8, #lowbit.packed<dot8, columns = 8,
 // -----
 
 func.func @input_high(%x: tensor<1x4x8x8xi8>, %w: tensor<4x4x3x3xi8>) {
-  // expected-error@+1 {{'lowbit.conv' op has 256 as the largest code of its input, expected 1 to 255}}
+  // expected-error@+1 {{'lowbit.conv' op has 256 as highest input code, expected 0 to 255}}
   %y = "lowbit.conv"(%x, %w) ({
   ^bb0(%acc: i32):
     %real = arith.sitofp %acc : i32 to f32

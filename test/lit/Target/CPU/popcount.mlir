@@ -5,7 +5,7 @@
 // tile of two positions counts what differs (`odd`), and its sums begin at `initial` less that.
 // CHECK-LABEL: func.func @popcount
 // CHECK-SAME:    %[[X:[^ ]+]]: !llvm.ptr {{.*}}%[[SCRATCH:[^ ]+]]: !llvm.ptr)
-// CHECK-SAME:    anybit.scratch = 16 : i64
+// CHECK-SAME:    anybit.scratch_bytes = 64 : i64
 // CHECK:           %[[CODES:.+]] = llvm.load %{{.+}} : !llvm.ptr -> vector<32xi8>
 // CHECK:           %[[SEVEN:.+]] = arith.constant dense<7> : vector<32xi8>
 // CHECK:           %[[RAISED:.+]] = arith.shli %[[CODES]], %[[SEVEN]] : vector<32xi8>
