@@ -52,8 +52,8 @@ func.func @odd(%x: tensor<1x40x1x2xi8>) -> tensor<1x16x1x2xf32> attributes {anyb
 // V3:         arith.addi %[[TWICE:.+]], %[[TWICE]] : vector<8xi32>
 // V3:         math.ctpop
 // V3:         arith.addi %{{.+}}, %{{.+}} : vector<8xi32>
-func.func @signed(%x: tensor<1x40x1x2xi8>) -> tensor<1x16x1x2xf32> attributes {anybit.candidate = "w2a1"} {
-  %w = arith.constant dense<0> : tensor<16x40x1x1xi8>
+func.func @signed(%x: tensor<1x64x1x2xi8>) -> tensor<1x16x1x2xf32> attributes {anybit.candidate = "w2a1"} {
+  %w = arith.constant dense<0> : tensor<16x64x1x1xi8>
   %m = arith.constant dense<1.0> : tensor<16xf32>
   %y = lowbit.conv %x, %w params(%m) attributes {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
       dilations = array<i64: 1, 1>, groups = 1 : i64, kernel = array<i64: 1, 1>, input_zero = 0 : i32, input_high = 1 : i32,
@@ -62,6 +62,6 @@ func.func @signed(%x: tensor<1x40x1x2xi8>) -> tensor<1x16x1x2xf32> attributes {a
     %real = arith.sitofp %acc : i32 to f32
     %scaled = arith.mulf %real, %m0 : f32
     lowbit.yield %scaled : f32
-  } : tensor<1x40x1x2xi8>, tensor<16x40x1x1xi8>, (tensor<16xf32>) -> tensor<1x16x1x2xf32>
+  } : tensor<1x64x1x2xi8>, tensor<16x64x1x1xi8>, (tensor<16xf32>) -> tensor<1x16x1x2xf32>
   return %y : tensor<1x16x1x2xf32>
 }
