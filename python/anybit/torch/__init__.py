@@ -8,6 +8,7 @@
 Needs PyTorch (`pip install anybit[torch]`); the compiler and the exported file do not.
 """
 
+from .._errors import Unsupported
 from .candidates import Candidate, Widths, parse_candidates
 from .convert import switchable
 from .distill import distill
@@ -23,7 +24,7 @@ from .wavelet import Db2, Haar, Wavelet, dwt2, idwt2, mix_bands
 
 __all__ = [
     "APoT", "AdaptiveWidths", "AllCandidates", "ArbitraryWidths", "BlockSwapping", "Candidate", "Db2", "Distillation", "Diverged", "DoReFa", "ESB", "GradientL1", "Haar", "History", "KURE", "LSQ", "LSQPlus",
-    "MeanAbs", "MultiBase", "OneCandidate", "PACT", "PerWidth", "SQ", "SRQ", "Sandwich", "Score", "Switchable", "Ternary", "Wavelet", "Widths", "XNOR", "distill", "dwt2",
+    "MeanAbs", "MultiBase", "OneCandidate", "PACT", "PerWidth", "SQ", "SRQ", "Sandwich", "Score", "Switchable", "Ternary", "Unsupported", "Wavelet", "Widths", "XNOR", "distill", "dwt2",
     "evaluate", "evaluate_all", "export", "fit", "idwt2", "load_onnx_state", "mix_bands", "parameter_groups",
     "parse_candidates", "reestimate_batch_norm", "switchable",
 ]

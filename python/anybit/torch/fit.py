@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -189,9 +190,7 @@ class _Trainer:
         theta = [p for p in self.net.candidate_parameters(index) if p.requires_grad]
         optimizer = torch.optim.SGD(theta, self.learning_rate, momentum=0.9) if theta else None
         self.net.set_candidate(index)
-        for number, (x, y) in enumerate(self.train):
-            if number == self.warmup_batches:
-                break
+        for number, (x, y) in enumerate(itertools.islice(self.train, self.warmup_batches)):
             x, y = x.to(self.device), y.to(self.device)
             self.net.zero_grad(set_to_none=True)
             loss = self.step.objective(self.step.forward(x), y, self.step.teacher_outputs(x))
@@ -212,11 +211,12 @@ class _Trainer:
         resumed, saved = self.batch, self._saved_random
         self._start_epoch(self.epoch)
         sums: dict[int, list[float]] = {}
-        for number, (x, y) in enumerate(self.train):
-            if number < resumed:
-                continue
-            if number == resumed and saved is not None:
-                set_random_state(saved)
+        batches = enumerate(self.train)
+        for _ in range(resumed):
+            next(batches)
+        if saved is not None:
+            set_random_state(saved)
+        for number, (x, y) in batches:
             losses = self.optimize(x.to(self.device), y.to(self.device))
             self.batch = number + 1
             for index, value in losses.items():

@@ -45,6 +45,20 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(self.pool(x), 1))
 
 
+class Small(nn.Module):
+    """Two convolutions, for tests that train."""
+
+    def __init__(self, width: int = 8, classes: int = 6) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        self.fc = nn.Linear(width * 16, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+        return self.fc(torch.flatten(x, 1))
+
+
 class Mobile(nn.Module):
     """Depthwise, grouped, SiLU, concat, max pool, dropout, 1-D-like shapes, signed activations, bias."""
 
@@ -92,7 +106,7 @@ class Untraceable(nn.Module):
         self.first, self.norm, self.last = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Linear(4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[0] > 1000 and bool(x.sum() > 0):
+        if x.shape[1] > 1000 and bool(x.sum() > 0):
             x = -x
         return self.last(F.relu(self.norm(self.first(x))).mean((2, 3)))
 

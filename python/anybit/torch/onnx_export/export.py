@@ -89,13 +89,13 @@ def round_masters(net: Switchable) -> None:
 
 
 def _program(net: nn.Module, samples: tuple[Tensor, ...], dynamic_batch: bool) -> torch.export.ExportedProgram:
-    samples = tuple(torch.cat([s, s])[:2] if dynamic_batch and s.shape[0] < 2 else s for s in samples)
     with _opaque(net), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if dynamic_batch:
             shapes = tuple({0: torch.export.Dim("batch")} for _ in samples)
+            two = tuple(torch.cat([s, s])[:2] if s.shape[0] < 2 else s for s in samples)  # 1 would be a constant
             with contextlib.suppress(Exception):  # a network for one batch size is exported for that
-                return torch.export.export(net, samples, dynamic_shapes=shapes, strict=False)
+                return torch.export.export(net, two, dynamic_shapes=shapes, strict=False)
         return torch.export.export(net, samples, strict=False)
 
 
