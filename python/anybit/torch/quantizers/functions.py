@@ -99,9 +99,10 @@ class _FakeQuantize(torch.autograd.Function):
 
 def _masked(grad: Tensor, x: Tensor, scale: Tensor, zero: "Tensor | None", integers: tuple[int, int]) -> Tensor:
     """grad where low*s < x < high*s, else 0."""
-    low, high = (scale * bound if zero is None else scale * (bound - zero) for bound in integers)
     if scale.numel() == 1 and x.device.type == "cpu" and not torch.compiler.is_compiling():
-        return torch.ops.aten.hardtanh_backward(grad, x, low.item(), high.item())  # one pass
+        s, z = scale.item(), 0 if zero is None else zero.item()
+        return torch.ops.aten.hardtanh_backward(grad, x, s * (integers[0] - z), s * (integers[1] - z))  # one pass
+    low, high = (scale * bound if zero is None else scale * (bound - zero) for bound in integers)
     return torch.where((x > low) & (x < high), grad, grad.new_zeros(()))
 
 
