@@ -14,6 +14,7 @@ import torch
 from torch import fx, nn
 
 from .._errors import Error, InvalidInput, Unsupported
+from .onnx_dimensions import Vector, follow
 from .onnx_fold import fold
 from .onnx_ops import HANDLERS, Call
 from .onnx_ops.call import parameter
@@ -53,14 +54,16 @@ def _identifier(name: str) -> str:
     return ".".join(part for part in parts if part)
 
 
-def _ranks(graph: onnx.GraphProto) -> dict[str, int]:
-    """Number of dimensions of every value that has a known one."""
+def _shapes(graph: onnx.GraphProto) -> dict[str, list[int | None]]:
+    """Dimensions of every value of known rank; None for a free one."""
     values = (*graph.input, *graph.value_info, *graph.output)
-    return {v.name: len(v.type.tensor_type.shape.dim) for v in values if v.type.tensor_type.HasField("shape")}
+    return {v.name: [d.dim_value if d.HasField("dim_value") else None for d in v.type.tensor_type.shape.dim]
+            for v in values if v.type.tensor_type.HasField("shape")}
 
 
 class Importer:
-    """One pass over the nodes. `constants` and `ranks` are what handlers ask about a value by its ONNX name."""
+    """One pass over the nodes. `constants`, `shapes` (None: a free dimension) and `vectors` (shapes that the graph
+    computes) are what handlers ask about a value by its ONNX name."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
@@ -68,8 +71,9 @@ class Importer:
         self._values: dict[str, fx.Node] = {}
         self._problems: list[Error] = []
         self.opset = next((o.version for o in model.opset_import if o.domain in _DOMAINS), 0)
-        self.ranks = _ranks(model.graph)
+        self.shapes = _shapes(model.graph)
         self.constants: dict[str, numpy.ndarray] = {}
+        self.vectors: dict[str, Vector] = {}
 
     def build(self) -> fx.GraphModule:
         graph = self._model.graph
@@ -107,6 +111,9 @@ class Importer:
             if folded is not None:
                 self.constants.update(folded)
                 return
+            vector = follow(node, self.vectors, self.constants, self.shapes)
+            if vector is not None:
+                self.vectors[node.output[0]] = vector
             result = self._handler(node)(Call(self, node))
             results = [result] if isinstance(result, fx.Node) else list(result)
         except Error as error:
@@ -149,9 +156,11 @@ class Importer:
         self._values[name] = self._graph.get_attr(path)
         return self._values[name]
 
-    def function(self, node: onnx.NodeProto, function: Callable[..., Any], args: tuple, kwargs: dict) -> fx.Node:
+    def function(self, node: onnx.NodeProto, function: Callable[..., Any] | str, args: tuple, kwargs: dict) -> fx.Node:
+        """A call of a function, or of the method of this name of the first argument."""
         name = _identifier(node.name or node.output[0]).replace(".", "_")
-        created = self._graph.create_node("call_function", function, args, kwargs, name=name or None)
+        kind = "call_method" if isinstance(function, str) else "call_function"
+        created = self._graph.create_node(kind, function, args, kwargs, name=name or None)
         created.meta["onnx_name"] = node.name
         return created
 

@@ -129,8 +129,8 @@ CASES = {
                     {"x": X, "s": (4, 1, 1)}),
     "functions": ("a = Abs(x) b = Sqrt(a) c = Exp(b) d = Log(c) e = Reciprocal(d) f = Neg(e) g = Erf(f) h = Floor(g) "
                   "i = Ceil(a) j = Round(a) k = Sin(a) l = Cos(a) y = Sum(g, h, i, j, k, l)", 17, {"x": X}),
-    "arithmetic": ("a = Add(x, c) b = Mul(c, a) d = Sub(s, b) e = Div(d, s) p = Abs(a) f = Pow(p, s) g = Max(e, f) y = Min(g, c)",
-                   17, {"x": X, "c": (4, 1, 1), "s": (1,)}),
+    "arithmetic": ("a = Add(x, c) b = Mul(c, a) d = Sub(s, b) e = Div(d, s) p = Abs(a) f = Pow(p, s) g = Max(e, f) "
+                   "y = Min(g, c)", 17, {"x": X, "c": (4, 1, 1), "s": (1,)}),
     "scalar keeps rank": ("y = Mul(x, c)", 17, {"x": (3,), "c": (1, 1)}),
     "reductions": ("a = ReduceMean<axes=[2,3]>(x) b = ReduceMax<axes=[2,3]>(x) y = Add(a, b)", 17, {"x": X}),
     "reduce all": ("y = ReduceMean<keepdims=0>(x)", 17, {"x": X}),
@@ -179,6 +179,30 @@ def test_operators(tmp_path, name):
     onnx.save(model, tmp_path / "small.onnx")
     outputs = imported_outputs(from_onnx(tmp_path / "small.onnx"), inputs)
     assert largest_difference(outputs, oracle(model, inputs)) <= BOUND
+
+
+def test_computed_shapes_can_be_traced_at_another_batch_size(tmp_path):
+    nodes, opset, shapes = CASES["shape at run time"]
+    model = graph(nodes, opset, **shapes)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    onnx.save(model, tmp_path / "small.onnx")
+    traced = torch.fx.symbolic_trace(from_onnx(tmp_path / "small.onnx"))
+    x = torch.rand(5, *X[1:])
+    assert torch.equal(traced(x), x.reshape(5, -1))
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("free", [False, True])
+def test_same_pads_of_known_and_of_free_sizes(tmp_path, mode, free):
+    model = graph(f'y = Conv<strides=[2,3], auto_pad="{mode}">(x, w)', x=X, w=(8, 4, 4, 3))
+    if free:
+        for dimension in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+            dimension.Clear()
+    onnx.save(model, tmp_path / "small.onnx")
+    module = from_onnx(tmp_path / "small.onnx")
+    assert any(type(m).__name__ == "PadSame" for m in module.modules()) == free
+    inputs = {"x": np.random.default_rng(2).standard_normal(X, np.float32)}
+    assert largest_difference(imported_outputs(module, inputs), oracle(model, inputs)) <= BOUND
 
 
 def test_all_unsupported_nodes_are_listed(tmp_path):

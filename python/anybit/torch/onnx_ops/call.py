@@ -11,6 +11,7 @@ import torch
 from torch import fx
 
 from ..._errors import InvalidInput, Unsupported
+from ..onnx_dimensions import Dimension, Vector
 
 if TYPE_CHECKING:
     from ..onnx_import import Importer
@@ -35,15 +36,30 @@ class Call:
         value = self._attributes.get(name, otherwise)
         return value.decode() if isinstance(value, bytes) else value
 
+    def vector(self, index: int) -> Vector | None:
+        """The input as a list of numbers and dimensions of values, if it is a constant or a shape."""
+        if (array := self.constant(index)) is not None:
+            return [int(i) for i in array.reshape(-1)]
+        return self._importer.vectors.get(self.node.input[index])
+
+    def sizes(self, vector: Vector) -> tuple[int | fx.Node, ...]:
+        """The same as arguments of a function: a dimension becomes a call of `Tensor.size`."""
+        return tuple(self.function("size", self._importer.value(entry.value), entry.axis)
+                     if isinstance(entry, Dimension) else entry for entry in vector)
+
     def has_input(self, index: int) -> bool:
         return index < len(self.node.input) and self.node.input[index] != ""
 
     def rank(self, index: int = 0) -> int | None:
         """Number of dimensions of an input, None where shape inference does not know it."""
-        name = self.node.input[index]
+        shape = self.shape(index)
+        return None if shape is None else len(shape)
+
+    def shape(self, index: int = 0) -> list[int | None] | None:
+        """Dimensions of an input, None for a free one; None where not even the rank is known."""
         if (array := self.constant(index)) is not None:
-            return array.ndim
-        return self._importer.ranks.get(name)
+            return list(array.shape)
+        return self._importer.shapes.get(self.node.input[index])
 
     def constant(self, index: int) -> numpy.ndarray | None:
         """The input as an array if it is a constant of the model."""
@@ -94,7 +110,8 @@ class Call:
         name = self.node.input[weight] if weight is not None else ""
         return self._importer.module(self.node, module, inputs, name, suffix)
 
-    def function(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> fx.Node:
+    def function(self, function: Callable[..., Any] | str, *args: Any, **kwargs: Any) -> fx.Node:
+        """Adds a call of a function, or of the method of this name of the first argument."""
         return self._importer.function(self.node, function, args, kwargs)
 
 

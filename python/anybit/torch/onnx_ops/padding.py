@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import fx, nn
@@ -27,21 +27,27 @@ class Window:
         return not self.automatic and self.pads[:half] == self.pads[half:]
 
 
+def same_pads(window: Window, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Explicit pads of a SAME window over an input of these spatial sizes: all begins, then all ends."""
+    begins, ends = [], []
+    for size, kernel, stride, dilation in zip(sizes, window.kernel, window.strides, window.dilations):
+        total = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+        small, large = total // 2, total - total // 2
+        begins.append(small if window.automatic == "SAME_UPPER" else large)
+        ends.append(large if window.automatic == "SAME_UPPER" else small)
+    return (*begins, *ends)
+
+
 class PadSame(nn.Module):
-    """SAME_UPPER or SAME_LOWER: pads [N, C, spatial...] so that the output has ceil(size / stride) positions."""
+    """SAME_UPPER or SAME_LOWER over free sizes: [N, C, spatial...] is padded so that the output has ceil(size / stride)
+    positions."""
 
     def __init__(self, window: Window, fill: float) -> None:
         super().__init__()
         self.window, self.fill = window, fill
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        window, pads = self.window, []
-        for size, kernel, stride, dilation in zip(reversed(x.shape[2:]), reversed(window.kernel),
-                                                  reversed(window.strides), reversed(window.dilations)):
-            total = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-            small, large = total // 2, total - total // 2
-            pads += [small, large] if window.automatic == "SAME_UPPER" else [large, small]
-        return nn.functional.pad(x, pads, value=self.fill)
+        return nn.functional.pad(x, reversed_pads(same_pads(self.window, x.shape[2:])), value=self.fill)
 
     def extra_repr(self) -> str:
         return f"{self.window.automatic}, kernel={self.window.kernel}, strides={self.window.strides}"
@@ -62,7 +68,11 @@ def window_of(call: Call, kernel: Sequence[int] | None = None) -> Window:
     if automatic not in ("NOTSET", "", "VALID", "SAME_UPPER", "SAME_LOWER"):
         raise call.invalid(f"auto_pad is {automatic}")
     automatic = automatic if automatic.startswith("SAME") else ""
-    return Window(tuple(kernel), tuple(strides), tuple(dilations), tuple(pads), automatic)
+    window = Window(tuple(kernel), tuple(strides), tuple(dilations), tuple(pads), automatic)
+    sizes = (call.shape() or [None] * (2 + spatial))[2:]
+    if automatic and len(sizes) == spatial and None not in sizes:
+        return replace(window, pads=same_pads(window, sizes), automatic="")
+    return window
 
 
 def reversed_pads(pads: Sequence[int]) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import fx, nn
 
+from ..onnx_dimensions import Dimension
 from .call import Call, axes_within
 from .padding import reversed_pads
 
@@ -22,10 +23,9 @@ def shape_of(x: torch.Tensor, start: int, end: int | None) -> torch.Tensor:
     return torch.tensor(x.shape[start:end], dtype=torch.int64)
 
 
-def reshape(x: torch.Tensor, shape: Sequence[int] | torch.Tensor, keep_zero: bool) -> torch.Tensor:
-    """ONNX Reshape: 0 copies the dimension of the input, unless `keep_zero`."""
-    sizes = shape.tolist() if isinstance(shape, torch.Tensor) else list(shape)
-    return x.reshape([x.shape[i] if size == 0 and not keep_zero else size for i, size in enumerate(sizes)])
+def reshape_to(x: torch.Tensor, shape: torch.Tensor, keep_zero: bool) -> torch.Tensor:
+    """ONNX Reshape to a shape that the graph computes: 0 copies the dimension of the input, unless `keep_zero`."""
+    return x.reshape([x.shape[i] if size == 0 and not keep_zero else size for i, size in enumerate(shape.tolist())])
 
 
 def flatten_at(x: torch.Tensor, axis: int) -> torch.Tensor:
@@ -63,11 +63,12 @@ def pad_edges(x: torch.Tensor, pads: Sequence[int], mode: str) -> torch.Tensor:
 # How nodes become calls.
 
 def _reshape(call: Call) -> fx.Node:
-    keep_zero = bool(call.attribute("allowzero", 0))
-    shape = call.attribute("shape")
-    if shape is None and (array := call.constant(1)) is not None:
-        shape = [int(size) for size in array.reshape(-1)]
-    return call.function(reshape, call.value(0), tuple(shape) if shape is not None else call.value(1), keep_zero)
+    keep_zero, shape = bool(call.attribute("allowzero", 0)), call.vector(1)
+    if shape is None:
+        return call.function(reshape_to, call.value(0), call.value(1), keep_zero)
+    sizes = [Dimension(call.node.input[0], axis) if size == 0 and not keep_zero else size
+             for axis, size in enumerate(shape)]
+    return call.function(torch.reshape, call.value(0), call.sizes(sizes))
 
 
 def _flatten(call: Call) -> fx.Node:
@@ -174,7 +175,7 @@ def _cast(call: Call) -> fx.Node:
     to = call.attribute("to")
     if to not in _TYPES:
         raise call.refuse(f"the type {to}")
-    return call.function(torch.Tensor.to, call.value(0), _TYPES[to])
+    return call.function("to", call.value(0), _TYPES[to])
 
 
 def _tile(call: Call) -> fx.Node:
