@@ -18,13 +18,12 @@ from .uniform import parameter_shape
 def magnitudes(bits: int) -> list[float]:
     """The 2^bits magnitudes of `bits` bits without a sign, ascending, from 0 to 1.
 
-    ceil(bits/2) terms of 2 bits (the last of 1 bit if bits is odd), each 0 or one of its own powers of two.
+    n = bits//2 terms, term i of {0, 2^-i, 2^-(i+n), 2^-(i+2n)}. An odd width has one more term {0, 2^-2n}, and the third
+    powers of the others are then halved (the published code's rule for 3 bits, continued).
     """
-    terms = -(-bits // 2)
-    parts = []
-    for term in range(terms):
-        count = 1 if bits % 2 and term == terms - 1 else 3
-        parts.append([0.0] + [2.0 ** -(term + 1 + k * terms) for k in range(count)])
+    terms, is_odd = bits // 2, bits % 2
+    parts = [[0.0] + [2.0 ** -(i + k * terms + (is_odd if k == 2 else 0)) for k in range(3)] for i in range(terms)]
+    parts += [[0.0, 2.0 ** -(2 * terms)]] if is_odd else []
     sums = sorted({sum(choice) for choice in itertools.product(*parts)})
     return [value / sums[-1] for value in sums]
 
