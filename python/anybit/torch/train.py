@@ -18,6 +18,7 @@ import os
 import pathlib
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ from . import distributed
 from .checkpoint import seed_everything
 from .evaluate import Score, evaluate_all, reestimate_batch_norm
 from .fit import fit
-from .log import table
+from .log import table as markdown
 from .model import Switchable
 from .onnx_export import export
 from .recipe import Recipe, parse_recipe, read_recipe
@@ -142,28 +143,27 @@ class _Job:
 
 def final_table(result: dict[str, Any]) -> str:
     """Candidates with accuracy and loss, as Markdown."""
-    return table({name: {"top-1, %": f"{result['accuracy'][name]:.2f}", "loss": f"{result['loss'][name]:.4f}"}
-                  for name in result["accuracy"]})
+    return markdown({name: {"top-1, %": f"{result['accuracy'][name]:.2f}", "loss": f"{result['loss'][name]:.4f}"}
+                     for name in result["accuracy"]})
 
 
 def _overridden(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
     """`--set train.epochs=2`: the value is TOML, or else a text."""
-    import tomllib
-    tables = {key: value for key, value in dataclasses.asdict(recipe).items()}
+    tables = dataclasses.asdict(recipe)
     tables["network"].update(tables["network"].pop("arguments"))
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         *folders, leaf = path.split(".")
-        table_ = tables
+        table = tables
         for name in folders:
-            table_ = table_.get(name) if isinstance(table_.get(name), dict) else {}
-        if not equals or leaf not in table_ and "network" not in folders:
+            table = table[name] if isinstance(table.get(name), dict) else {}
+        if not equals or leaf not in table and folders != ["network"]:
             raise InvalidInput(f"--set {assignment}: expected SETTING=VALUE with a setting of the recipe, such as "
                                "train.epochs=2")
         try:
-            table_[leaf] = tomllib.loads(f"value = {text}")["value"]
+            table[leaf] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            table_[leaf] = text
+            table[leaf] = text
     return parse_recipe(tables)
 
 

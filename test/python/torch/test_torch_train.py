@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pathlib
 
@@ -135,6 +136,15 @@ def test_wrong_settings_of_parts(recipe, tmp_path, change, words):
     short = {**recipe, "float": {}, **change}
     with pytest.raises(InvalidInput, match=words):
         train.run(parse_recipe(short), tmp_path, progress=False)
+
+
+def test_a_tensorboard_log_needs_its_package(recipe, tmp_path):
+    if importlib.util.find_spec("tensorboard"):
+        train.run(parse_recipe({**recipe, "float": {}}), tmp_path, tensorboard=True, progress=False)
+        assert list((tmp_path / "tensorboard").rglob("events*"))
+        return
+    with pytest.raises(InvalidInput, match="pip install tensorboard"):
+        train.run(parse_recipe({**recipe, "float": {}}), tmp_path, tensorboard=True, progress=False)
 
 
 def test_settings_from_the_command_line(tmp_path):
