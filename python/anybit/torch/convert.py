@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from .._errors import InvalidInput
+from .branches import Branches, SwitchableBranches
 from .candidates import Candidate, Widths, parse_candidates, unused_rules
 from .model import Switchable
 from .modules import LAYERS, SwitchableActivation, SwitchableBatchNorm, switchable_layer
@@ -45,7 +46,7 @@ def switchable(net: nn.Module, candidates: Iterable[Any], weight: Spec = LSQ(), 
         if hasattr(module, "inplace"):
             module.inplace = False  # a quantizer needs its input for the gradient
     try:
-        root: nn.Module = fx.symbolic_trace(net)
+        root: nn.Module = _trace(net)
     except Exception as error:  # whatever forward does with a proxy
         warnings.warn(f"torch.fx cannot trace {type(net).__name__} ({str(error).splitlines()[0]}); converting its "
                       f"modules one by one, each layer quantizes its own input and residuals stay float", stacklevel=2)
@@ -53,6 +54,15 @@ def switchable(net: nn.Module, candidates: Iterable[Any], weight: Spec = LSQ(), 
                           own_weights).by_module()
     return _Converter(root, parsed, weight, activation, negative, wavelet, first_last, residual, batch_norm,
                       own_weights).by_graph()
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        return isinstance(module, Branches) or super().is_leaf_module(module, qualified_name)
+
+
+def _trace(net: nn.Module) -> fx.GraphModule:
+    return fx.GraphModule(net, _Tracer().trace(net), type(net).__name__)
 
 
 def _check(first_last: "int | None", residual: "int | None", batch_norm: str) -> None:
@@ -68,13 +78,19 @@ def _check(first_last: "int | None", residual: "int | None", batch_norm: str) ->
 class _Converter:
     def __init__(self, root: nn.Module, candidates: Sequence[Candidate], weight: Spec, activation: Spec,
                  negative: "Spec | None", wavelet: "Wavelet | None", first_last: "int | None", residual: "int | None",
-                 batch_norm: str, own_weights: bool) -> None:
+                 batch_norm: str, own_weights: bool, prefix: str = "", bits: "int | None" = None) -> None:
+        """prefix: of layer names, bits: of all weights, in a body of `Branches`."""
+        self.prefix, self.bits = prefix, bits
         self.root, self.candidates = root, candidates
         self.weight, self.activation, self.negative, self.wavelet = weight, activation, negative, wavelet
         self.first_last, self.residual = first_last, residual
         self.batch_norm, self.own_weights = batch_norm, own_weights
 
     def by_graph(self) -> Switchable:
+        return Switchable(self.converted(), self.candidates, traced=True)
+
+    def converted(self) -> fx.GraphModule:
+        """The traced root with quantizers and switchable modules."""
         root: fx.GraphModule = self.root  # type: ignore[assignment]
         root.delete_all_unused_submodules()
         _tidy(root)
@@ -90,7 +106,7 @@ class _Converter:
         _drop_rectifiers(root)
         root.graph.lint()
         root.recompile()
-        return Switchable(root, self.candidates, traced=True)
+        return root
 
     def by_module(self) -> Switchable:
         layers = [name for name, module in self.root.named_modules() if type(module) in LAYERS]
@@ -109,13 +125,21 @@ class _Converter:
         """Widths of each layer at each candidate; first and last as `first_last` says."""
         if not layers:
             raise InvalidInput(f"the network has no layer to quantize ({', '.join(t.__name__ for t in LAYERS)})")
-        if unused := unused_rules([c for c in self.candidates if len(c.rules) > 1], layers):
+        mixed = [c for c in self.candidates if len(c.rules) > 1 and not self._has_branches()]
+        if unused := unused_rules(mixed, layers):
             raise InvalidInput("\n".join(unused))
-        widths = {layer: [candidate.widths(layer) for candidate in self.candidates] for layer in layers}
-        for layer in {layers[0], layers[-1]} if self.first_last else ():
+        widths = {layer: [self._layer_widths(candidate, layer) for candidate in self.candidates] for layer in layers}
+        for layer in {layers[0], layers[-1]} if self.first_last and not self.prefix else ():
             fixed = Widths(self.first_last, self.first_last)  # type: ignore[arg-type]
             widths[layer] = [width if width.real else fixed for width in widths[layer]]
         return widths
+
+    def _layer_widths(self, candidate: Candidate, layer: str) -> Widths:
+        widths = candidate.widths(self.prefix + layer)
+        return widths if widths.real or self.bits is None else Widths(self.bits, widths.activations)
+
+    def _has_branches(self) -> bool:
+        return bool(self.prefix) or any(isinstance(module, Branches) for module in self.root.modules())
 
     def _refuse_negative(self, edges: list[Edge]) -> None:
         if self.negative is not None:
@@ -144,8 +168,8 @@ class _Converter:
         name = f"{edge.source.name}_codes" + ("" if edge.layer else "_residual")
         while hasattr(root, name):
             name += "_"
-        module = SwitchableActivation(name, bits, spec)  # type: ignore[arg-type]
-        module.owner = edge.layer or ""
+        module = SwitchableActivation(self.prefix + name, bits, spec)  # type: ignore[arg-type]
+        module.owner = self.prefix + edge.layer if edge.layer else ""
         root.add_submodule(name, module)
         with root.graph.inserting_after(edge.source):
             return root.graph.call_module(name, (edge.source,))
@@ -153,15 +177,29 @@ class _Converter:
     def _replace_modules(self, widths: dict[str, list[Widths]], owners: dict[str, str]) -> None:
         """owners: the layer in front of each batch norm; where it is not known, the last layer of the module order."""
         last = ""
+        inside = tuple(f"{name}." for name, m in self.root.named_modules() if isinstance(m, Branches))
         for name, module in list(self.root.named_modules()):
+            if inside and name.startswith(inside):
+                continue
             if name in widths:
                 last = name
-                switchable_layer(module, name, widths[name], self.weight, self.wavelet, self.own_weights)
+                switchable_layer(module, self.prefix + name, widths[name], self.weight, self.wavelet, self.own_weights)
             elif isinstance(module, _NORMS) and self.batch_norm == "candidate":
                 parent, _, child = name.rpartition(".")
-                norm = SwitchableBatchNorm(module, name, len(self.candidates))
-                norm.owner = owners.get(name, last)
+                norm = SwitchableBatchNorm(module, self.prefix + name, len(self.candidates))
+                norm.owner = self.prefix + owners.get(name, last)
                 setattr(self.root.get_submodule(parent), child, norm)
+            elif isinstance(module, Branches):
+                parent, _, child = name.rpartition(".")
+                setattr(self.root.get_submodule(parent), child, self._branches(module, name))
+
+    def _branches(self, branches: Branches, name: str) -> SwitchableBranches:
+        """Each body converted on its own."""
+        bodies = [_Converter(_trace(body), self.candidates, self.weight, self.activation, self.negative, self.wavelet,
+                             self.first_last, self.residual, self.batch_norm, self.own_weights,
+                             f"{self.prefix}{name}.bodies.{i}.", branches.bits).converted()
+                  for i, body in enumerate(branches.bodies)]
+        return SwitchableBranches(branches, self.prefix + name, bodies, self.candidates)
 
 
 def _norm_owners(root: fx.GraphModule, placement: Placement) -> dict[str, str]:

@@ -30,6 +30,7 @@ class SwitchableModule(nn.Module):
     count: int = 1
     name: str = ""
     owner: str = ""
+    unused: frozenset[int] = frozenset()  # candidates that never run it (branches)
 
     def used_parameters(self, index: int) -> list[nn.Parameter]:
         """theta_b: the parameters that only candidate `index`, or all candidates as theirs, have here."""

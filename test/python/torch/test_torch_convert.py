@@ -174,3 +174,17 @@ def test_dropout_follows_the_mode():
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("error")
         assert torch.equal(net(x), net(x))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torch_compile_has_no_graph_break_and_the_same_results():
+    import torch._dynamo as dynamo
+    from networks_for_tests import Small
+    x = torch.randn(2, 1, 8, 8)
+    net = seen(abt.switchable(Small(), ["w4a4", "w1a1"]), x).eval()
+    compiled = torch.compile(net, backend="aot_eager", fullgraph=True)
+    for name in net.names:
+        net.set_candidate(name)
+        with torch.no_grad():
+            assert torch.equal(compiled(x), net(x))
+    dynamo.reset()

@@ -198,3 +198,33 @@ def test_the_compiler_takes_the_file_and_agrees(candidates, weight, tmp_path):
         if candidate != "f32":
             assert np.array_equal(got, by_rules), candidate
         np.testing.assert_allclose(got, want, atol=2e-5, err_msg=candidate)
+
+
+class Branched(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+
+        def body(width):
+            return torch.nn.Sequential(torch.nn.Conv2d(4, width, 3, 1, 1, bias=False), torch.nn.BatchNorm2d(width),
+                                       torch.nn.ReLU(), torch.nn.Conv2d(width, 4, 1), torch.nn.BatchNorm2d(4))
+
+        self.stem = torch.nn.Conv2d(1, 4, 3, 1, 1)
+        self.body = abt.Branches([body(4) for _ in range(4)], half=body(2))
+        self.head = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(torch.relu(self.stem(x)))).mean((2, 3)))
+
+
+def test_branches_of_a_candidates_own(tmp_path):
+    """MBQuant: width b runs b/2 bodies of 2-bit weights, an odd one the half body besides."""
+    x = torch.randn(3, 1, 8, 8)
+    net = seen(abt.switchable(Branched(), ["w8a8", "w6a6", "w4a4", "w3a3", "w2a2"]), x)
+    branches = net.net.get_submodule("body")
+    assert branches.active == [[0, 1, 2, 3], [1, 2, 3], [1, 2], [1, 4], [0]]
+    assert {w.weights for name, layer in net.layers().items() if name.startswith("body.") for w in layer.widths} == {2}
+    net.train().set_candidate("w2a2")
+    net(x).sum().backward()
+    ran = {name for name, layer in net.layers().items() if layer.weight.grad is not None}
+    assert ran == {"stem", "head", "body.bodies.0.0", "body.bodies.0.3"}
+    check(net, x, tmp_path / "m.onnx")

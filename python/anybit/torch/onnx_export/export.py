@@ -19,10 +19,11 @@ from onnx import helper
 from torch import Tensor, fx, nn
 
 from ..._errors import InvalidInput, Unsupported
+from ..branches import SwitchableBranches
 from ..model import Switchable
 from ..modules import SwitchableModule, _SwitchableLayer
 from .aten import OPS, Call
-from .layers import write_module
+from .layers import write_branches, write_module
 from .writer import Writer
 
 _SITES: list[SwitchableModule] = []  # of the export under way
@@ -50,6 +51,17 @@ def _(x: Tensor, site: int) -> Tensor:
         return transposed(x, weight, None, module.stride, module.padding, module.output_padding, module.groups,
                           module.dilation)
     return module._conv_forward(x, weight, None)  # type: ignore[operator]
+
+
+@torch.library.custom_op("anybit::join", mutates_args=())
+def _join(xs: list[Tensor], site: int) -> Tensor:
+    """The branches of a SwitchableBranches, all of them."""
+    return xs[0].clone()
+
+
+@_join.register_fake
+def _(xs: list[Tensor], site: int) -> Tensor:
+    return torch.empty_like(xs[0])
 
 
 def export(net: Switchable, path: "str | os.PathLike[str]", sample: "Tensor | tuple[Tensor, ...]", *,
@@ -106,6 +118,10 @@ def _opaque(net: nn.Module) -> Iterator[None]:
     _SHAPES.update((m, m.weight.shape) for m in _SITES if isinstance(m, _SwitchableLayer))
     hidden = [{name: vars(module)[name] for name in _CONTENTS} for module in _SITES]
     for index, module in enumerate(_SITES):
+        if isinstance(module, SwitchableBranches):
+            module.forward = lambda x, index=index, bodies=module.bodies: torch.ops.anybit.join(  # type: ignore
+                [body(x) for body in bodies], index)
+            continue
         # torch.export takes a second for every hundred parameters, and it needs none of these
         vars(module).update({name: {} for name in _CONTENTS})
         module.forward = lambda x, index=index: torch.ops.anybit.switchable(x, index)  # type: ignore[method-assign]
@@ -137,7 +153,7 @@ class _Exporter:
         return self.w.model(type(self.net.net).__name__, self.inputs, outputs)
 
     def _refuse(self, graph: fx.Graph) -> None:
-        known = {"anybit.switchable.default", "aten.sym_size.int"}
+        known = {"anybit.switchable.default", "anybit.join.default", "aten.sym_size.int"}
         missing: dict[str, list[str]] = {}
         for node in graph.nodes:
             if node.op == "call_function" and node.target is not operator.getitem and str(node.target) not in OPS \
@@ -168,6 +184,9 @@ class _Exporter:
             source, site = node.args
             self.values[node] = write_module(self.w, _SITES[site], self.values[source],  # type: ignore[index]
                                              source.meta["val"].dim())  # type: ignore[union-attr]
+        elif str(node.target) == "anybit.join.default":
+            names = [self.values[part] for part in node.args[0]]  # type: ignore[union-attr]
+            self.values[node] = write_branches(self.w, _SITES[node.args[1]], names)  # type: ignore[index,arg-type]
         elif not isinstance(node.meta.get("val"), (int, torch.SymInt)):
             path = _path(node)
             call = Call(self.w, node, self.values, path if path and path not in self.w._node_names else node.name)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..._errors import Unsupported
+from ..branches import SwitchableBranches
 from ..modules import Float, SwitchableActivation, SwitchableBatchNorm, SwitchableModule, _SwitchableLayer
 from ..quantizers.base import Bases, Grid, Table
 from .writer import Writer
@@ -135,12 +136,14 @@ def write_weight(w: Writer, layer: _SwitchableLayer) -> str:
 
 
 def write_activation(w: Writer, module: SwitchableActivation, x: str) -> str:
-    for index, quantizer in enumerate(module.quantizers):
-        if not quantizer.initialized:
+    used = [index for index in range(w.count) if index not in module.unused]
+    for index in used:
+        if not module.quantizers[index].initialized:
             raise Unsupported(f"the quantizer '{module.name}' has seen no data at candidate {w.candidates[index]}: run "
                               f"abt.fit, or one batch at each candidate, before the export")
-    grids = [None if isinstance(quantizer, Float) else quantizer.grid() for quantizer in module.quantizers]
-    return write_grids(w, x, grids, module.name)
+    # What a candidate never runs has any quantizer.
+    chosen = [module.quantizers[index if index in used or not used else used[0]] for index in range(w.count)]
+    return write_grids(w, x, [None if isinstance(q, Float) else q.grid() for q in chosen], module.name)
 
 
 def write_batch_norm(w: Writer, module: SwitchableBatchNorm, x: str) -> str:
@@ -207,6 +210,19 @@ def _write_linear(w: Writer, layer: nn.Module, x: str, weight: str, bias: list[s
     moved = w.add("Transpose", [weight], f"{layer.name}.weight/transposed", perm=[1, 0])
     product = w.add("MatMul", [x, moved], layer.name)
     return w.add("Add", [product, *bias], f"{layer.name}/biased") if bias else product
+
+
+def write_branches(w: Writer, module: SwitchableBranches, outputs: list[str]) -> str:
+    """The mean of the candidate's branches; those it does not run are replaced by 0, which folds them away."""
+    total = None
+    for i, output in enumerate(outputs):
+        flags = [i in active for active in module.active]
+        if not any(flags):
+            continue
+        part = w.choose(flags, output, w.floats(0), f"{module.name}/branch{i}")
+        total = part if total is None else w.add("Add", [total, part], f"{module.name}/sum")
+    shares = np.array([1 / len(active) for active in module.active], np.float32)
+    return w.add("Mul", [total, w.table(shares, f"{module.name}/share")], module.name)  # type: ignore[list-item]
 
 
 def write_module(w: Writer, module: SwitchableModule, x: str, rank: int) -> str:
