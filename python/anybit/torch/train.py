@@ -103,7 +103,8 @@ class _Job:
         net = switchable_of(plain, settings)
         teacher = copy.deepcopy(plain).eval() if recipe.teacher == "float" else None
         self._fit(net, "switchable", recipe.epochs, recipe.optimizer, warmup_batches=recipe.warmup_batches,
-                  val_every=recipe.evaluate_every, probabilities=recipe.probabilities or None, teacher=teacher, strategy=strategy_of(recipe.strategy),
+                  val_every=recipe.evaluate_every, probabilities=recipe.probabilities or None, teacher=teacher,
+                  strategy=strategy_of(recipe.strategy),
                   distillation=Distillation(recipe.distillation, recipe.temperature))
         if recipe.reestimate_batches:
             reestimate_batch_norm(net, self.train, recipe.reestimate_batches)

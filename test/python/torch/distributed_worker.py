@@ -1,4 +1,4 @@
-"""One process of test_torch_distributed.py: `python distributed_worker.py RESULT.pt`, in the environment of torchrun."""
+"""One process of test_torch_distributed.py: `python distributed_worker.py RESULT`, in the environment of torchrun."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def train(activation, steps=8):
     for number in range(steps // len(loader)):
         loader.set_epoch(number + 1)
         # Only rank 0 draws; the others have another number.
-        drawn = [(step * 3 + number) % len(CANDIDATES) if distributed.rank() == 0 else -1 for step in range(len(loader))]
+        drawn = [(step * 3 + number) % len(CANDIDATES) if distributed.rank() == 0 else -1
+                 for step in range(len(loader))]
         epoch(net, model, loader, optimizer, drawn)
     return {name: tensor.clone() for name, tensor in net.state_dict().items() if isinstance(tensor, torch.Tensor)}
 
