@@ -20,10 +20,10 @@ GEOMETRIES = [
 ]
 
 
-def network(channels: int, groups: int, batch: int):
+def network(candidates: list[tuple], channels: int, groups: int, batch: int):
     """Convolutions of every geometry on one tensor of codes, and a matrix product."""
-    b = exact.Network(CANDIDATES, channels)
-    widths = [c[2] for c in CANDIDATES]
+    b = exact.Network(candidates, channels)
+    widths = [c[2] for c in candidates]
     x = b.coded(b.input("x", [batch, channels, 7, 9]), UNSIGNED, 0.5, widths, [2 ** (a - 1) - 1 for a in widths])
     for geometry in GEOMETRIES:
         weight = b.coded_weight(b.numbers(3 * groups, channels // groups, *geometry["kernel_shape"]))
@@ -51,5 +51,6 @@ exact.TARGETS[BITALG] = exact.TARGETS["x86-64-v4"] | {"avx512_vnni", "avx512_bit
 @pytest.mark.parametrize("channels,groups,batch", [(64, 1, 1), (90, 1, 2), (64, 2, 1), (1100, 1, 1)])
 def test_counting(target, channels, groups, batch, tmp_path):
     exact.need_target(target)
-    exact.assert_exact(network(channels, groups, batch), image(batch, channels), tmp_path, target)
+    candidates = CANDIDATES if channels == 64 and groups == 1 else CANDIDATES[::3]
+    exact.assert_exact(network(candidates, channels, groups, batch), image(batch, channels), tmp_path, target)
     assert "popcount" in families(tmp_path / f"model.{target}.3.so")
