@@ -1,7 +1,7 @@
 //===- IntegerPools.cpp - average pools of codes --------------------------===//
 //
 // docs/numerics.md G5 and N6: the exact integer total of every window, one multiplication, clips, quantizers. The total
-// over a whole image is a reduction; that over windows is a depthwise convolution with weights 1.
+// over a whole image is a pool; that over windows is a depthwise convolution with weights 1.
 //
 //===----------------------------------------------------------------------===//
 
@@ -57,21 +57,10 @@ bool Average::fits() {
 
 /// Totals [N, C] of codes, int32.
 Value Average::sumOfImage(OpBuilder &b) {
-  Location loc = op.getLoc();
-  int64_t rank = in.getRank();
-  auto type = RankedTensorType::get(in.getShape().take_front(2), b.getI32Type());
-  Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
-  Value empty = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
-  Value start = linalg::FillOp::create(b, loc, zero, empty).getResult(0);
-  SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank), b.getMultiDimIdentityMap(rank).getMajorSubMap(2)};
-  SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::reduction);
-  iterators[0] = iterators[1] = utils::IteratorType::parallel;
-  auto body = [](OpBuilder &inner, Location loc, ValueRange arguments) {
-    Value code = arith::ExtUIOp::create(inner, loc, inner.getI32Type(), arguments[0]);
-    Value next = arith::AddIOp::create(inner, loc, arguments[1], code);
-    linalg::YieldOp::create(inner, loc, next);
-  };
-  return linalg::GenericOp::create(b, loc, type, input.codes, start, maps, iterators, body).getResult(0);
+  auto type = RankedTensorType::get(out.getShape(), b.getI32Type());
+  auto total = msq::PoolOp::create(b, op.getLoc(), type, input.codes, msq::PoolKind::Total, op.getKernel(), op.getStrides(),
+                                   op.getPads(), op.getDilations(), /*count_include_pad=*/false);
+  return emitReshape(b, op.getLoc(), total.getOutput(), out.getShape().take_front(2));
 }
 
 /// Totals of code - zero over the windows, as float32.

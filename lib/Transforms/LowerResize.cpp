@@ -94,11 +94,31 @@ struct LowerResize : OpRewritePattern<msq::ResizeOp> {
     }
     if (tables.size() > 3)
       return rewriter.notifyMatchFailure(op, "resamples more than three dimensions");
-    rewriter.replaceOp(op, gather(rewriter, op, out, tables));
+    if (!isSeparable(op, tables)) {
+      rewriter.replaceOp(op, gather(rewriter, op, op.getInput(), out, tables));
+      return success();
+    }
+    Value result = op.getInput();
+    SmallVector<int64_t> shape(in.getShape());
+    for (const Tables &table : llvm::reverse(tables)) {
+      shape[table.dim] = out.getDimSize(table.dim);
+      result = gather(rewriter, op, result, RankedTensorType::get(shape, out.getElementType()), table);
+    }
+    rewriter.replaceOp(op, result);
     return success();
   }
 
-  static Value gather(PatternRewriter &rewriter, msq::ResizeOp op, RankedTensorType out, ArrayRef<Tables> tables) {
+  /// Whether one dimension after the other, the last first, takes fewer operations than all at once: what lies between
+  /// two positions of an outer dimension is then interpolated once. The operations on an element and their order are the same.
+  static bool isSeparable(msq::ResizeOp op, ArrayRef<Tables> tables) {
+    auto in = cast<RankedTensorType>(op.getInput().getType()), out = cast<RankedTensorType>(op.getOutput().getType());
+    return op.getMode() == "linear" && tables.size() > 1 && llvm::all_of(tables.drop_back(), [&](const Tables &table) {
+             return in.getDimSize(table.dim) <= 2 * out.getDimSize(table.dim);
+           });
+  }
+
+  static Value gather(PatternRewriter &rewriter, msq::ResizeOp op, Value input, RankedTensorType out,
+                      ArrayRef<Tables> tables) {
     Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), out.getShape(), out.getElementType());
     SmallVector<AffineMap> maps(1, rewriter.getMultiDimIdentityMap(out.getRank()));
     SmallVector<utils::IteratorType> iterators(out.getRank(), utils::IteratorType::parallel);
@@ -106,7 +126,7 @@ struct LowerResize : OpRewritePattern<msq::ResizeOp> {
       SmallVector<Value> position;
       for (int64_t d = 0; d < out.getRank(); ++d)
         position.push_back(linalg::IndexOp::create(b, loc, d));
-      linalg::YieldOp::create(b, loc, interpolate(b, loc, op, tables, position, position));
+      linalg::YieldOp::create(b, loc, interpolate(b, loc, op.getMode() == "nearest", input, tables, position, position));
     };
     return linalg::GenericOp::create(rewriter, op.getLoc(), out, ValueRange(), empty, maps, iterators, body)
         .getResult(0);
@@ -118,18 +138,18 @@ struct LowerResize : OpRewritePattern<msq::ResizeOp> {
   }
 
   /// Interpolates the last resampled dimension outermost: a + (b - a) would round differently from a*(1-w) + b*w.
-  static Value interpolate(OpBuilder &b, Location loc, msq::ResizeOp op, ArrayRef<Tables> tables,
+  static Value interpolate(OpBuilder &b, Location loc, bool isNearest, Value input, ArrayRef<Tables> tables,
                            ArrayRef<Value> output, SmallVector<Value> source) {
     if (tables.empty())
-      return tensor::ExtractOp::create(b, loc, op.getInput(), source);
+      return tensor::ExtractOp::create(b, loc, input, source);
     const Tables &table = tables.front();
     SmallVector<Value> left(source), right(source);
     left[table.dim] = readIndex(b, loc, table.first, output[table.dim]);
-    Value low = interpolate(b, loc, op, tables.drop_front(), output, left);
-    if (op.getMode() == "nearest")
+    Value low = interpolate(b, loc, isNearest, input, tables.drop_front(), output, left);
+    if (isNearest)
       return low;
     right[table.dim] = readIndex(b, loc, table.second, output[table.dim]);
-    Value high = interpolate(b, loc, op, tables.drop_front(), output, right);
+    Value high = interpolate(b, loc, isNearest, input, tables.drop_front(), output, right);
     Value weight = tensor::ExtractOp::create(b, loc, table.weight, output[table.dim]);
     Value one = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(1.0));
     Value rest = arith::SubFOp::create(b, loc, one, weight);

@@ -130,6 +130,16 @@ Place VariantPlanner::partPlace(Value value, const Part &part) {
                      llvm::SmallBitVector(shape.size()));
 }
 
+/// Whether loops write it and only loops that write an output read it: it then lies in their order, not the channels
+/// innermost.
+bool VariantPlanner::isForOutput(Value value) const {
+  if (!value.hasOneUse() || halos.count(value) || !value.getDefiningOp<linalg::GenericOp>())
+    return false;
+  Operation *user = *value.user_begin();
+  auto loops = isa<linalg::GenericOp>(user) ? cast<linalg::GenericOp>(user) : user->getParentOfType<linalg::GenericOp>();
+  return loops && llvm::all_of(loops.getResults(), [&](Value result) { return outputs.count(result); });
+}
+
 /// A new place for a value that an op is about to compute.
 Place VariantPlanner::placeOfResult(Value value) {
   auto part = parts.find(value);
@@ -151,6 +161,8 @@ Place VariantPlanner::placeOfResult(Value value) {
     return places[value] = place;
   }
   Place place = allocate(type, halos.lookup(value));
+  if (isForOutput(value))
+    place.view = rowMajor(type);
   places[value] = place;
   fillHalo(value, place);
   return place;

@@ -40,6 +40,7 @@ private:
   Place allocate(mlir::RankedTensorType type, const cpu::Halo &halo);
   Place placeOf(mlir::Value value);
   Place placeOfResult(mlir::Value value);
+  bool isForOutput(mlir::Value value) const;
   Place constantPlace(mlir::Value value);
   Place partPlace(mlir::Value value, const Part &part);
   void fillHalo(mlir::Value value, const Place &place);

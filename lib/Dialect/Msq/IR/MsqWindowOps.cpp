@@ -65,8 +65,10 @@ LogicalResult BatchNormOp::verify() {
 LogicalResult PoolOp::verify() {
   auto in = cast<RankedTensorType>(getInput().getType());
   auto out = cast<RankedTensorType>(getOutput().getType());
-  if (in.getElementType() != out.getElementType() || in.getRank() != out.getRank() || in.getRank() < 3 ||
-      in.getShape().take_front(2) != out.getShape().take_front(2))
+  bool isTotal = getKind() == PoolKind::Total;
+  Type element = isTotal ? Type(IntegerType::get(getContext(), 32)) : in.getElementType();
+  if (out.getElementType() != element || (isTotal && !in.getElementType().isInteger(8)) || in.getRank() != out.getRank() ||
+      in.getRank() < 3 || in.getShape().take_front(2) != out.getShape().take_front(2))
     return emitOpError("turns ") << in << " into " << out;
   if (int64_t(getKernel().size()) != in.getRank() - 2)
     return emitOpError("needs a kernel size per spatial dimension");

@@ -29,7 +29,8 @@ def Msq_Wavelet : I32EnumAttr<"Wavelet", "wavelet base", [
 }
 
 def Msq_PoolKind : I32EnumAttr<"PoolKind", "how a window is reduced", [
-  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Average", 1, "average">
+  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Average", 1, "average">,
+  I32EnumAttrCase<"Total", 2, "total">
 ]> {
   let genSpecializedAttr = 0;
   let cppNamespace = "::anybit::msq";

@@ -52,7 +52,7 @@ def Msq_PoolOp : Msq_Op<"pool"> {
     Windows as in `msq.conv`. The shape of the result says where windows end (`ceil_mode` is resolved at import; such
     windows may reach past the padded input, and those positions never count). An average divides by the number of
     positions inside the input, or inside the padded input if `count_include_pad`. A maximum ignores padding. Works on
-    reals and on codes (maximum only: unsigned bytes).
+    reals and on codes: a maximum of codes compares unsigned bytes, and a total is their sum as int32, without padding.
 
     Example:
 
