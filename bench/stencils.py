@@ -32,6 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOOL = shutil.which("anybit", path=f"{ROOT / 'build' / 'bin'}:{os.environ.get('PATH', '')}")
 F32 = np.float32
 SCALE, ZERO, SCALE_OUT = F32(0.125), 3, F32(0.25)
+PROFILED_RUNS = 20  # of one `anybit bench --profile`
 LANES = 64  # bytes of a vector in Halide's schedules; 32 where the CPU has no AVX-512
 
 
@@ -356,7 +357,7 @@ def compare(case: Case, folder: pathlib.Path, rounds: int) -> tuple[float, float
     for _ in range(rounds):
         mine = min(mine, ours.milliseconds())
         for schedule in theirs.libraries:
-            result, time = theirs.run(codes if case.codes else reals, 200, schedule)
+            result, time = theirs.run(codes if case.codes else reals, PROFILED_RUNS, schedule)
             best[schedule] = min(best.get(schedule, time), time)
             if case.codes:
                 result = (result.astype(F32) - F32(ZERO)) * (SCALE_OUT if case.average else SCALE)
@@ -369,7 +370,7 @@ def compare(case: Case, folder: pathlib.Path, rounds: int) -> tuple[float, float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default="", help="only cases whose name contains one of these, separated by commas")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "stencils")
     options = parser.parse_args()
     if not TOOL:

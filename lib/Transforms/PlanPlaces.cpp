@@ -133,11 +133,14 @@ Place VariantPlanner::partPlace(Value value, const Part &part) {
 /// Whether loops write it and only loops that write an output read it: it then lies in their order, not the channels
 /// innermost.
 bool VariantPlanner::isForOutput(Value value) const {
-  if (!value.hasOneUse() || halos.count(value) || !value.getDefiningOp<linalg::GenericOp>())
-    return false;
-  Operation *user = *value.user_begin();
-  auto loops = isa<linalg::GenericOp>(user) ? cast<linalg::GenericOp>(user) : user->getParentOfType<linalg::GenericOp>();
-  return loops && llvm::all_of(loops.getResults(), [&](Value result) { return outputs.count(result); });
+  auto writesOutput = [&](Operation *user) {
+    auto loops = dyn_cast<linalg::GenericOp>(user);
+    if (!loops)
+      loops = user->getParentOfType<linalg::GenericOp>(); // reads it element by element
+    return loops && llvm::all_of(loops.getResults(), [&](Value result) { return outputs.count(result); });
+  };
+  return !halos.count(value) && value.getDefiningOp<linalg::GenericOp>() && !value.use_empty() &&
+         llvm::all_of(value.getUsers(), writesOutput);
 }
 
 /// A new place for a value that an op is about to compute.

@@ -34,8 +34,8 @@ public:
     lanes = target.vectorBits / sum.getIntOrFloatBitWidth();
     bool hasMasks = target.vectorBits == 512 || (target.vectorBits == 256 && element.getIntOrFloatBitWidth() == 32);
     overlaps = !hasMasks && channelCount() % lanes != 0;
-    if (overlaps)
-      lanes = std::min<int64_t>(lanes, llvm::bit_floor<uint64_t>(channelCount()));
+    uint64_t channels = channelCount();
+    lanes = std::min<int64_t>(lanes, overlaps ? llvm::bit_floor(channels) : llvm::bit_ceil(channels));
   }
 
   Kernel build();

@@ -1,13 +1,18 @@
 // RUN: anybit-opt %s --split-input-file --anybit-stage-kernels=target=x86-64-v3 | FileCheck %s
 
-// The maximum of codes compares unsigned bytes, 32 in a register, and starts at 0. The grid is the rows of the result.
+// The maximum of codes compares unsigned bytes, 32 in a register, and starts at 0. The grid is the rows of the result. A
+// row is one tile: its 4 columns are reduced over the rows of the windows, then each window over its 2 columns.
 // CHECK:       plan.variant @codes
 // CHECK:         plan.dispatch @[[POOL:pool_[0-9]+]] layer "" grid 2
 // CHECK:       func.func @[[POOL]]
 // CHECK-SAME:    anybit.family = "pool"
 // CHECK:         %[[START:.+]] = arith.constant dense<0> : vector<32xi8>
-// CHECK:         scf.for {{.+}} iter_args(%{{.+}} = %[[START]])
-// CHECK:         arith.maxui %{{.+}}, %{{.+}} : vector<32xi8>
+// CHECK:         %[[COLUMNS:.+]]:4 = scf.for {{.+}} iter_args(%{{.+}} = %[[START]], %{{.+}} = %[[START]], %{{.+}} = %[[START]], %{{.+}} = %[[START]])
+// CHECK-COUNT-4:   arith.maxui %{{.+}}, %{{.+}} : vector<32xi8>
+// CHECK:         %[[FIRST:.+]] = arith.maxui %[[COLUMNS]]#0, %[[COLUMNS]]#1 : vector<32xi8>
+// CHECK:         llvm.store %[[FIRST]],
+// CHECK:         %[[SECOND:.+]] = arith.maxui %[[COLUMNS]]#2, %[[COLUMNS]]#3 : vector<32xi8>
+// CHECK:         llvm.store %[[SECOND]],
 func.func @codes(%x: tensor<1x32x4x4xi8>) -> tensor<1x32x2x2xi8> attributes {anybit.candidate = "codes"} {
   %y = msq.pool %x {kind = #msq.pool<max>, kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>,
       pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x32x4x4xi8> -> tensor<1x32x2x2xi8>
@@ -16,11 +21,16 @@ func.func @codes(%x: tensor<1x32x4x4xi8>) -> tensor<1x32x2x2xi8> attributes {any
 
 // -----
 
-// That of reals starts at minus infinity: padding is never read, and may not win.
+// That of reals starts at minus infinity: padding is never read, and may not win. NaN wins. Two windows
+// of three columns that share one, the first cut at the border: four columns.
 // CHECK:       func.func @pool
 // CHECK:         %[[START:.+]] = arith.constant dense<0xFF800000> : vector<8xf32>
-// CHECK:         scf.for {{.+}} iter_args(%{{.+}} = %[[START]])
-// CHECK:         arith.maximumf %{{.+}}, %{{.+}} : vector<8xf32>
+// CHECK:         scf.for {{.+}} iter_args(%[[SOFAR:.+]] = %[[START]], %{{.+}} = %[[START]], %{{.+}} = %[[START]], %{{.+}} = %[[START]])
+// CHECK:           %[[NEXT:.+]] = llvm.load
+// CHECK:           %[[LARGER:.+]] = arith.cmpf ogt, %[[NEXT]], %[[SOFAR]]
+// CHECK:           %[[MAXIMUM:.+]] = arith.select %[[LARGER]], %[[NEXT]], %[[SOFAR]]
+// CHECK:           %[[NAN:.+]] = arith.cmpf uno, %[[NEXT]], %[[NEXT]]
+// CHECK:           arith.select %[[NAN]], %[[NEXT]], %[[MAXIMUM]]
 func.func @reals(%x: tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32> attributes {anybit.candidate = "reals"} {
   %y = msq.pool %x {kind = #msq.pool<max>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
       pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x8x4x4xf32> -> tensor<1x8x2x2xf32>
@@ -29,17 +39,35 @@ func.func @reals(%x: tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32> attributes {any
 
 // -----
 
-// An average divides by a count that depends on the position, and 3 channels are the masked part of a register.
+// An average divides by a count that depends on the position, and 3 channels are the masked part of a register of 4.
 // CHECK:       func.func @pool
-// CHECK:         %[[DIVISOR:.+]] = arith.sitofp %{{.+}} : i64 to f32
-// CHECK:         %[[MASK:.+]] = arith.constant dense<[true, true, true, false, false, false, false, false]> : vector<8xi1>
+// CHECK:         %[[MASK:.+]] = arith.constant dense<[true, true, true, false]> : vector<4xi1>
 // CHECK:         llvm.intr.masked.load %{{.+}}, %[[MASK]],
-// CHECK:         arith.addf %{{.+}}, %{{.+}} : vector<8xf32>
-// CHECK:         %[[ALL:.+]] = vector.broadcast %[[DIVISOR]] : f32 to vector<8xf32>
-// CHECK:         %[[AVERAGE:.+]] = arith.divf %{{.+}}, %[[ALL]] : vector<8xf32>
+// CHECK:         arith.addf %{{.+}}, %{{.+}} : vector<4xf32>
+// CHECK:         %[[DIVISOR:.+]] = arith.sitofp %{{.+}} : i64 to f32
+// CHECK:         %[[ALL:.+]] = vector.broadcast %[[DIVISOR]] : f32 to vector<4xf32>
+// CHECK:         %[[AVERAGE:.+]] = arith.divf %{{.+}}, %[[ALL]] : vector<4xf32>
 // CHECK:         llvm.intr.masked.store %[[AVERAGE]],
 func.func @average(%x: tensor<1x3x4x4xf32>) -> tensor<1x3x2x2xf32> attributes {anybit.candidate = "average"} {
   %y = msq.pool %x {kind = #msq.pool<average>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
       pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x3x4x4xf32> -> tensor<1x3x2x2xf32>
   return %y : tensor<1x3x2x2xf32>
+}
+
+// -----
+
+// A total of codes: 16 bits are enough for 64 positions, the result has 32. Without masks of bytes, the last of 20
+// channels lie in a register that overlaps the one before it.
+// CHECK:       func.func @pool
+// CHECK:         %[[START:.+]] = arith.constant dense<0> : vector<16xi16>
+// CHECK:         %[[CODES:.+]] = llvm.load %{{.+}} -> vector<16xi8>
+// CHECK:         %[[WIDE:.+]] = arith.extui %[[CODES]] : vector<16xi8> to vector<16xi16>
+// CHECK:         arith.addi %{{.+}}, %[[WIDE]] : vector<16xi16>
+// CHECK:         arith.extui %{{.+}} : vector<16xi16> to vector<16xi32>
+// CHECK:         %[[CHANNEL:.+]] = arith.constant 4 : i64
+// CHECK:         llvm.getelementptr %{{.+}}[%[[CHANNEL]]]
+func.func @total(%x: tensor<1x20x8x8xi8>) -> tensor<1x20x1x1xi32> attributes {anybit.candidate = "total"} {
+  %y = msq.pool %x {kind = #msq.pool<total>, kernel = array<i64: 8, 8>, strides = array<i64: 1, 1>,
+      pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x20x8x8xi8> -> tensor<1x20x1x1xi32>
+  return %y : tensor<1x20x1x1xi32>
 }
