@@ -71,10 +71,8 @@ func.func @no_table(%q: tensor<1x8xi8>, %r: tensor<1x8xi8>) -> tensor<1x8xi8> {
 // CHECK-SAME:    (%[[Q:.+]]: tensor<1x8x4x4xi8>)
 // CHECK-DAG:     %[[ZEROS:.+]] = arith.constant 48 : i32
 // CHECK-DAG:     %[[FACTOR:.+]] = arith.constant 1.250000e-01 : f32
-// CHECK:         %[[SUMS:.+]] = linalg.generic {{.+}}iterator_types = ["parallel", "parallel", "reduction", "reduction"]{{.+}} ins(%[[Q]] : tensor<1x8x4x4xi8>)
-// CHECK-NEXT:    ^bb0(%[[CODE:.+]]: i8, %[[SO_FAR:.+]]: i32):
-// CHECK-NEXT:      %[[WIDE:.+]] = arith.extui %[[CODE]] : i8 to i32
-// CHECK-NEXT:      arith.addi %[[SO_FAR]], %[[WIDE]] : i32
+// CHECK:         %[[TOTAL:.+]] = msq.pool %[[Q]] {{.+}} kernel = array<i64: 4, 4>, kind = #msq.pool<total>{{.+}} -> tensor<1x8x1x1xi32>
+// CHECK:         %[[SUMS:.+]] = tensor.collapse_shape %[[TOTAL]] {{.+}} into tensor<1x8xi32>
 // CHECK:         linalg.generic {{.+}} ins(%[[SUMS]] : tensor<1x8xi32>) outs(%{{.+}} : tensor<1x8xi8>)
 // CHECK-NEXT:    ^bb0(%[[SUM:.+]]: i32, %{{.+}}: i8):
 // CHECK-NEXT:      %[[EXACT:.+]] = arith.subi %[[SUM]], %[[ZEROS]] : i32
