@@ -83,7 +83,7 @@ void setAttributes(llvm::Module &module, const EmitOptions &options) {
     function.addFnAttr("prefer-vector-width", std::to_string(options.target.vectorBits));
     function.addFnAttr("min-legal-vector-width", std::to_string(options.target.vectorBits));
     function.addFnAttr(llvm::Attribute::NoUnwind);
-    // A loop over the channels of a position is short: as `rep movsb` it took ten times as long.
+    // A loop over the channels of a position is short: as `rep movsb` it took 1.4 times as long (bench/stencils.py).
     function.addFnAttr("no-builtin-memcpy");
     function.addFnAttr("no-builtin-memset");
   }
