@@ -2,9 +2,9 @@
 //
 // A row of the result in tiles of positions, a register of channels at a time. The columns that the windows of a tile
 // touch are reduced over the rows first, each in a register of its own; then every window is reduced from its columns,
-// which windows share. Windows are cut at the border of the input, so padding is never read: rows while running, columns
-// while building, the tiles at both ends of a row being written out. A window of more columns than registers runs over
-// its columns.
+// which windows share. Windows are cut at the border of the input, so padding is never read: rows while running,
+// columns while building, the tiles at both ends of a row being written out. A window of more columns than registers
+// runs over its columns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -295,7 +295,8 @@ void PoolKernel::tiledRow(Value source, Value target) {
     whole.push_back({i * stride(1), kernel(1), kernel(1)});
   if (tiles)
     kb.loop(tiles, [&](Value i) {
-      Value origin = kb.add(kb.mul(i, positions * stride(1) * from.pixel), (begin * stride(1) - before(1)) * from.pixel);
+      Value origin =
+          kb.add(kb.mul(i, positions * stride(1) * from.pixel), (begin * stride(1) - before(1)) * from.pixel);
       Value position = kb.add(kb.mul(i, positions * to.pixel), begin * to.pixel);
       tile(whole, kb.at(source, origin), kb.at(target, position));
     });
