@@ -139,6 +139,7 @@ def ours(path: pathlib.Path, candidate: str | None = None) -> Network:
         raise Missing(f"the artifact has {', '.join(model.candidates)}, not {candidate}")
     if candidate is not None:
         model.candidate = candidate
+        model.prepare()  # A master store rebuilds weights beside the runs; the first sample must not be the old candidate's.
     return lambda x: np.concatenate([first_output(model(np.ascontiguousarray(x[i:i + 1]))) for i in range(len(x))])
 
 
