@@ -64,6 +64,8 @@ static void chooseRates(CpuTarget &target, const StringSet<> &has) {
     target.productRate = wide && !hasOneDotPipe(target.cpu, has) ? 128 : 64;
   else if (target.dot == DotForm::Madd)
     target.productRate = wide ? 90 : 45; // of few bits, in int16 (recipe R9)
+  else if (target.wordPairs)
+    target.productRate = 7; // PMADDWD of 128 bits
   target.countsWords = wide && has.contains("avx512vpopcntdq");
   bool countsBytes = wide && has.contains("avx512bitalg");
   if (target.countsWords || countsBytes)
