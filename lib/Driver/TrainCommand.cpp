@@ -16,6 +16,9 @@ import importlib.util, runpy, sys
 folder = sys.argv.pop(1)
 if folder:
     sys.path.insert(0, folder)
+if {"-h", "--help"} & set(sys.argv) and importlib.util.find_spec("anybit"):
+    from anybit._train_options import parser
+    parser().parse_args(["--help"])
 missing = [name for name in ("anybit", "numpy", "onnx", "torch") if importlib.util.find_spec(name) is None]
 if missing:
     print(f"anybit: error: training needs the Python packages {', '.join(missing)}, which {sys.executable} does not "

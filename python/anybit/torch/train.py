@@ -10,7 +10,6 @@ was when the same command is given again.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import dataclasses
 import json
@@ -26,6 +25,7 @@ import torch
 from torch import nn
 
 from .._errors import Error, InvalidInput
+from .._train_options import parser
 from . import distributed
 from .checkpoint import seed_everything
 from .evaluate import Score, evaluate_all, reestimate_batch_norm
@@ -170,15 +170,7 @@ def _overridden(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code (2: wrong input, 3: unsupported, 1: a mistake of anybit)."""
-    parser = argparse.ArgumentParser(prog="anybit train", description="Trains a switchable network as a recipe says.")
-    parser.add_argument("--recipe", required=True, metavar="FILE.toml", help="what to train (see recipes/)")
-    parser.add_argument("--folder", required=True, help="where checkpoints, logs and the exported model go")
-    parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", dest="settings",
-                        help="another value of a setting, such as train.epochs=2; repeatable")
-    parser.add_argument("--fresh", action="store_true", help="begin anew although the folder has checkpoints")
-    parser.add_argument("--tensorboard", action="store_true", help="write a TensorBoard log too")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no lines per epoch")
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
     distributed.start()
     try:
         recipe = _overridden(read_recipe(given.recipe), given.settings)

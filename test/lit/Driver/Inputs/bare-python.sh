@@ -1,0 +1,2 @@
+#!/bin/sh
+exec "$ANYBIT_TEST_PYTHON" -I -S "$@"
