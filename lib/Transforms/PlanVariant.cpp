@@ -39,7 +39,7 @@ void VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc, ArrayR
 
 void VariantPlanner::copy(const Place &from, const Place &to, Location loc) {
   OpBuilder builder = kernels.builder();
-  addDispatch(cpu::buildCopyKernel(builder, from.view, to.view), loc, {&from, &to});
+  addDispatch(cpu::buildCopyKernel(builder, from.view, to.view, target), loc, {&from, &to});
 }
 
 std::pair<Place, Place> VariantPlanner::slotPlaces(lowbit::ConvOp op, const Master &master) {
@@ -143,7 +143,7 @@ LogicalResult VariantPlanner::planGeneric(linalg::GenericOp op) {
     all.push_back(placeOf(tensor));
   auto views = llvm::map_to_vector(all, [](const Place &place) { return place.view; });
   OpBuilder builder = kernels.builder();
-  cpu::Kernel kernel = cpu::buildGenericKernel(builder, op, views, extracted, inits);
+  cpu::Kernel kernel = cpu::buildGenericKernel(builder, op, views, extracted, inits, target);
   addDispatch(kernel, op.getLoc(), llvm::map_to_vector(all, [](const Place &place) { return &place; }));
   return success();
 }

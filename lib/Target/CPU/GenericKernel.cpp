@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelBuilder.h"
+#include "TransposeKernel.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -216,8 +216,28 @@ Kernel GenericKernel::build() {
 
 } // namespace
 
+/// Whether the op maps one tensor to one of its shape, element by element and without looking at the position.
+static bool isElementwise(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0 ||
+      !llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }))
+    return false;
+  Block &body = *op.getBody();
+  bool yieldsOp = body.getTerminator()->getOperand(0).getParentBlock() == &body;
+  return yieldsOp && body.getArgument(1).use_empty() && llvm::all_of(body.without_terminator(), [](Operation &inner) {
+    return !isa<linalg::IndexOp, tensor::ExtractOp>(inner) && inner.getNumResults() == 1;
+  });
+}
+
 Kernel buildGenericKernel(OpBuilder &builder, linalg::GenericOp op, ArrayRef<View> views, ArrayRef<Value> extracted,
-                          ArrayRef<TypedAttr> inits) {
+                          ArrayRef<TypedAttr> inits, const CpuTarget &target) {
+  if (isElementwise(op)) {
+    auto compute = [&](KernelBuilder &kb, Value lanes, int64_t count) {
+      // The second argument, what the output was before, is not read.
+      return expandBody(kb, *op.getBody(), {lanes, lanes}, count).front();
+    };
+    if (auto kernel = buildTransposeKernel(builder, op.getLoc(), views[0], views[1], target, compute))
+      return *kernel;
+  }
   return GenericKernel(builder, op, views, extracted, inits).build();
 }
 
@@ -231,7 +251,10 @@ static SmallVector<unsigned> byStride(const View &view) {
   return dims;
 }
 
-Kernel buildCopyKernel(OpBuilder &builder, const View &input, const View &output) {
+Kernel buildCopyKernel(OpBuilder &builder, const View &input, const View &output, const CpuTarget &target) {
+  auto same = [](KernelBuilder &, Value lanes, int64_t) { return lanes; };
+  if (auto kernel = buildTransposeKernel(builder, builder.getUnknownLoc(), input, output, target, same))
+    return *kernel;
   KernelBuilder kb(builder, builder.getUnknownLoc(), 2);
   SmallVector<unsigned> dims = byStride(output);
   int64_t bytes = output.elementBytes();

@@ -24,6 +24,8 @@ namespace {
 constexpr int64_t blockRegisters = 4;
 /// Positions of a tile, and positions of a row that are written out, at most.
 constexpr int64_t tilePositions = 8, cutPositions = 64;
+/// Rows of a window of maxima that are written out, at most.
+constexpr int64_t writtenRows = 7;
 
 class PoolKernel {
 public:
@@ -62,6 +64,8 @@ private:
   int64_t after(int64_t dim) { return op.getPads()[flat ? 1 : 2 + dim]; }
   int64_t size(const View &view, int64_t dim) { return flat && dim == 0 ? 1 : view.shape[dim + (flat ? 1 : 2)]; }
   int64_t rowStep() { return flat ? 0 : from.row * dilation(0); }
+  bool writesRows();
+  void writeRows(Value y);
 
   Range taps(Value position, int64_t dim, bool insidePadding);
   Value count(Range range) { return arith::SubIOp::create(kb.b, kb.loc, range.to, range.from); }
@@ -74,6 +78,7 @@ private:
   Value load(Value pointer, int64_t valid);
   void store(Value value, Value counted, Value pointer, int64_t valid);
   Value start();
+  SmallVector<Value> reducedColumns(const std::set<int64_t> &columns, Value input, int64_t vectors, int64_t valid);
   void blocks(int64_t together, Block block);
   void tile(const Tile &tile, Value source, Value target);
   Value reduce(const Window &window, const llvm::MapVector<int64_t, Value> &columns);
@@ -92,6 +97,7 @@ private:
   int64_t lanes;
   bool overlaps;         ///< The last register of channels overlaps the one before it, for want of masks.
   Range rows;            ///< Of the windows of the current row.
+  SmallVector<Value> rowOffsets; ///< Of those rows, in bytes from the first, where they are written out.
   Value rowsCounted;     ///< Rows that an average counts.
   int64_t positions = 0; ///< Of a tile; 0: a row has no tiles.
   int64_t begin = 0;     ///< Of the first tile that is not cut.
@@ -241,6 +247,56 @@ Value PoolKernel::reduce(const Window &window, const llvm::MapVector<int64_t, Va
   return width == window.columns ? maxima[0] : combine(maxima[0], maxima[window.columns - width]);
 }
 
+/// Whether the rows of the windows are written out: every load then walks along a row, which processors prefetch, where
+/// a loop would make it jump from row to row. Rows of the padding become the row at the border, which the window has and
+/// whose repetition does not change a maximum.
+bool PoolKernel::writesRows() {
+  if (isSum() || flat || dilation(0) != 1 || kernel(0) > writtenRows)
+    return false;
+  int64_t lastStart = (size(out, 0) - 1) * stride(0) - before(0);
+  return before(0) < kernel(0) && lastStart < size(in, 0);
+}
+
+void PoolKernel::writeRows(Value y) {
+  rowOffsets.clear();
+  if (!writesRows())
+    return;
+  Value first = kb.add(kb.mul(y, stride(0)), -before(0));
+  for (int64_t ky = 0; ky < kernel(0); ++ky) {
+    Value row = kb.min(kb.max(kb.add(first, ky), kb.index(0)), kb.index(size(in, 0) - 1));
+    rowOffsets.push_back(kb.mul(arith::SubIOp::create(kb.b, kb.loc, row, first), rowStep()));
+  }
+}
+
+/// Every column reduced over the rows of the windows, `vectors` registers of channels each.
+SmallVector<Value> PoolKernel::reducedColumns(const std::set<int64_t> &columns, Value input, int64_t vectors,
+                                              int64_t valid) {
+  auto loadAt = [&](Value row, int64_t column, int64_t vector) {
+    return load(kb.at(row, column * from.pixel + vector * lanes * in.elementBytes()), valid);
+  };
+  SmallVector<Value> pointers;
+  for (Value offset : rowOffsets)
+    pointers.push_back(kb.at(input, offset));
+  SmallVector<Value> reduced;
+  for (int64_t column : columns)
+    for (int64_t v = 0; v < vectors && !pointers.empty(); ++v) {
+      reduced.push_back(loadAt(pointers.front(), column, v));
+      for (Value row : ArrayRef(pointers).drop_front())
+        reduced.back() = combine(reduced.back(), loadAt(row, column, v));
+    }
+  if (!reduced.empty())
+    return reduced;
+  reduced.assign(columns.size() * vectors, start());
+  return kb.loop(rows.from, rows.to, 1, reduced, [&](Value ky, ValueRange carried) {
+    Value row = kb.at(input, kb.mul(ky, rowStep()));
+    SmallVector<Value> next;
+    for (int64_t column : columns)
+      for (int64_t v = 0; v < vectors; ++v)
+        next.push_back(combine(carried[next.size()], loadAt(row, column, v)));
+    return next;
+  });
+}
+
 /// The positions of a tile; `source`: its origin in the first row of the windows, `target`: its first position.
 void PoolKernel::tile(const Tile &tile, Value source, Value target) {
   std::set<int64_t> columns = columnsOf(tile);
@@ -248,17 +304,7 @@ void PoolKernel::tile(const Tile &tile, Value source, Value target) {
   int64_t together = tile.size() == 1 ? std::clamp<int64_t>(room, 1, blockRegisters) : 1;
   blocks(together, [&](Value channel, int64_t vectors, int64_t valid) {
     Value input = kb.at(source, kb.mul(channel, in.elementBytes()));
-    SmallVector<Value> reduced(columns.size() * vectors, start());
-    reduced = kb.loop(rows.from, rows.to, 1, reduced, [&](Value ky, ValueRange carried) {
-      Value row = kb.at(input, kb.mul(ky, rowStep()));
-      SmallVector<Value> next;
-      for (int64_t column : columns)
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value pointer = kb.at(row, column * from.pixel + v * lanes * in.elementBytes());
-          next.push_back(combine(carried[next.size()], load(pointer, valid)));
-        }
-      return next;
-    });
+    SmallVector<Value> reduced = reducedColumns(columns, input, vectors, valid);
     for (int64_t v = 0; v < vectors; ++v) {
       llvm::MapVector<int64_t, Value> values;
       for (auto [i, column] : llvm::enumerate(columns))
@@ -333,6 +379,7 @@ void PoolKernel::row(Value position) {
   Value y = arith::RemUIOp::create(kb.b, kb.loc, position, height);
   rows = taps(y, 0, /*insidePadding=*/false);
   rowsCounted = count(taps(y, 0, op.getCountIncludePad()));
+  writeRows(y);
   Value source = kb.mul(image, from.batch);
   if (!flat)
     source = kb.add(source, kb.mul(kb.add(kb.mul(y, stride(0)), -before(0)), from.row));

@@ -51,14 +51,15 @@ Kernel buildConvKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayR
 /// A `linalg.generic` on any strides. `views`: inputs, outputs, then tensors that the body reads by `tensor.extract`, in
 /// order of first use; the arguments likewise. If `init` has a value the outputs start as that scalar constant.
 Kernel buildGenericKernel(mlir::OpBuilder &builder, mlir::linalg::GenericOp op, llvm::ArrayRef<View> views,
-                          llvm::ArrayRef<mlir::Value> extracted, llvm::ArrayRef<mlir::TypedAttr> inits);
+                          llvm::ArrayRef<mlir::Value> extracted, llvm::ArrayRef<mlir::TypedAttr> inits,
+                          const CpuTarget &target);
 
 /// `msq.pool` on channels-last views: input, result.
 Kernel buildPoolKernel(mlir::OpBuilder &builder, msq::PoolOp op, const View &input, const View &output,
                        const CpuTarget &target);
 
 /// Copies between two views of one shape.
-Kernel buildCopyKernel(mlir::OpBuilder &builder, const View &input, const View &output);
+Kernel buildCopyKernel(mlir::OpBuilder &builder, const View &input, const View &output, const CpuTarget &target);
 
 /// Sets every element.
 Kernel buildFillKernel(mlir::OpBuilder &builder, const View &output, mlir::TypedAttr value);

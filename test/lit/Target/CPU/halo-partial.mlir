@@ -4,7 +4,7 @@
 // the two pads at the end, so that the input starts its buffer and the convolution
 // begins at its first element.
 // CHECK:       plan.variant @one_dimension
-// CHECK-NEXT:    plan.dispatch @copy_0 layer "" grid 4 [#plan.argument<input>, #plan.argument<arena, offset = [[AT:[0-9]+]]>]
+// CHECK-NEXT:    plan.dispatch @transpose_0 layer "" grid 1 [#plan.argument<input>, #plan.argument<arena, offset = [[AT:[0-9]+]]>]
 // CHECK-NEXT:    plan.dispatch @halo_1 layer "" grid 1 [#plan.argument<arena, offset = [[AT]]>]
 // CHECK-NEXT:    plan.dispatch @conv_dot4_2 layer "" grid {{[0-9]+}} [#plan.argument<arena, offset = [[AT]]>,
 // CHECK:       func.func @halo_1
