@@ -27,6 +27,7 @@ void buildIntegerizeStage(OpPassManager &pm) {
 
 void buildScheduleStage(OpPassManager &pm, const TargetStageOptions &options) {
   pm.addNestedPass<func::FuncOp>(createRequantizeThresholds());
+  pm.addNestedPass<func::FuncOp>(createReciprocalQuantizers(ReciprocalQuantizersOptions{options.target}));
   pm.addNestedPass<func::FuncOp>(createPackWeights(PackWeightsOptions{options.target}));
 }
 

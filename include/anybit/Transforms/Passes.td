@@ -96,6 +96,20 @@ def RequantizeThresholds : Pass<"anybit-requantize-thresholds", "::mlir::func::F
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def ReciprocalQuantizers : Pass<"anybit-reciprocal-quantizers", "::mlir::func::FuncOp"> {
+  let summary = "quantizers multiply instead of dividing, where that is proved equal";
+  let description = [{
+    Rule N1: a quantizer rounds `x / scale`. Where nothing but the rounding reads the quotient, it becomes
+    `fma(x, h, x * l)`, with `h + l` the reciprocal of the scale to twice the precision (`x * h` where `l` is zero, as for powers of two),
+    if both forms give the same code for every `x`: they are monotone, so it is enough that each code's least `x`, found by bisection
+    over all floats, is the same. Targets without a fused multiply-add keep the division but for powers of two.
+
+    Example: test/lit/Transforms/reciprocal-quantizers.mlir.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
 def PackWeights : Pass<"anybit-pack-weights", "::mlir::func::FuncOp"> {
   let summary = "kernel family and packed weights for a target";
   let description = [{
