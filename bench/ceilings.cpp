@@ -16,6 +16,11 @@
 #include <memory>
 #include <utility>
 
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace {
 
 using Loop = void (*)(int64_t repetitions);
@@ -65,11 +70,75 @@ ANYBIT_LOOP(tableZmm, "vpermb %%zmm12, %%zmm13, %%zmm14\nvpdpbusd %%zmm15, %%zmm
 ANYBIT_LOOP(realZmm, "vfmadd231ps %%zmm12, %%zmm13, %%zmm\\n\n")
 ANYBIT_LOOP(realYmm, "vfmadd231ps %%ymm12, %%ymm13, %%ymm\\n\n")
 
+/// Tile registers: sums 0 to 3, codes 4 and 5 (positions x 64 bytes), weights 6 and 7 (64 values of 16 columns).
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start = 0, unused[14] = {};
+  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+/// Linux gives tile registers only to processes that ask.
+bool tilesGranted() {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+#else
+  return false;
+#endif
+}
+
+constexpr int tileSteps = 6; // of a block: 24 KiB of operands stay in the nearest cache
+
+void tileRegisters(int64_t repetitions) {
+  static const TileConfig config;
+  asm volatile("ldtilecfg %1\n"
+               "1:\n"
+               ".rept 6\n"
+               "tdpbusd %%tmm6, %%tmm4, %%tmm0\ntdpbusd %%tmm7, %%tmm4, %%tmm1\n"
+               "tdpbusd %%tmm6, %%tmm5, %%tmm2\ntdpbusd %%tmm7, %%tmm5, %%tmm3\n"
+               ".endr\n"
+               "dec %0\n"
+               "jnz 1b\n"
+               "tilerelease\n"
+               : "+r"(repetitions)
+               : "m"(config)
+               : "cc");
+}
+
+/// Two by two tiles of sums; both operands are loaded in every step. Rows of codes lie as those of a layer of 384
+/// channels, weights of both columns side by side.
+void tileBlock(int64_t repetitions) {
+  static const TileConfig config;
+  alignas(64) static uint8_t codes[32 * 64 * tileSteps], weights[2048 * tileSteps];
+  asm volatile("ldtilecfg %0" : : "m"(config));
+  for (; repetitions > 0; --repetitions) {
+    const uint8_t *row = codes, *weight = weights;
+    int64_t steps = tileSteps;
+    asm volatile("1:\n"
+                 "tileloadd (%1,%4), %%tmm6\n"
+                 "tileloadd (%0,%3), %%tmm4\n"
+                 "tdpbusd %%tmm6, %%tmm4, %%tmm0\n"
+                 "tileloadd 64(%1,%4), %%tmm7\n"
+                 "tdpbusd %%tmm7, %%tmm4, %%tmm1\n"
+                 "tileloadd 6144(%0,%3), %%tmm5\n"
+                 "tdpbusd %%tmm6, %%tmm5, %%tmm2\n"
+                 "tdpbusd %%tmm7, %%tmm5, %%tmm3\n"
+                 "add $64, %0\n"
+                 "add $2048, %1\n"
+                 "dec %2\n"
+                 "jnz 1b\n"
+                 : "+r"(row), "+r"(weight), "+r"(steps)
+                 : "r"(int64_t(64 * tileSteps)), "r"(int64_t(128))
+                 : "cc", "memory");
+  }
+  asm volatile("tilerelease");
+}
+
 struct Ceiling {
   const char *text;
   bool available;
   Loop loop;
-  int macs; // of one chain in one repetition
+  int macs; // of one repetition
 };
 
 /// Reads `bytes` again and again; the fastest pass, in bytes a nanosecond.
@@ -109,24 +178,28 @@ int main() {
   __builtin_cpu_init();
   bool avx = __builtin_cpu_supports("avx"), avx2 = __builtin_cpu_supports("avx2");
   bool wide = __builtin_cpu_supports("avx512bw"), vnni = __builtin_cpu_supports("avx512vnni");
+  bool tiles = tilesGranted();
+  constexpr int tileMacs = 16 * 64 * 16;
   const Ceiling ceilings[] = {
-      {"vpdpbusd zmm", vnni, dotZmm, 64},
-      {"vpdpbusd zmm, broadcast from memory", vnni, dotMemoryZmm, 64},
-      {"vpdpbusd ymm", bool(__builtin_cpu_supports("avxvnni")), dotYmm, 32},
-      {"vpmaddubsw + vpaddw zmm", wide, bytesZmm, 64},
-      {"vpmaddubsw + vpaddw ymm", avx2, bytesYmm, 32},
-      {"vpmaddwd + vpaddd zmm", wide, wordsZmm, 32},
-      {"vpmaddwd + vpaddd ymm", avx2, wordsYmm, 16},
-      {"vpmaddwd + vpaddd xmm", avx, wordsXmm, 8},
-      {"vpxord + vpopcntd + vpaddd zmm (1-bit MAC)", bool(__builtin_cpu_supports("avx512vpopcntdq")), popcountZmm, 512},
-      {"vpermb + vpdpbusd zmm (1-bit weights)", vnni && __builtin_cpu_supports("avx512vbmi"), tableZmm, 256},
-      {"vfmadd231ps zmm", wide, realZmm, 16},
-      {"vfmadd231ps ymm", bool(__builtin_cpu_supports("fma")), realYmm, 8},
+      {"vpdpbusd zmm", vnni, dotZmm, chains * 64},
+      {"vpdpbusd zmm, broadcast from memory", vnni, dotMemoryZmm, chains * 64},
+      {"vpdpbusd ymm", bool(__builtin_cpu_supports("avxvnni")), dotYmm, chains * 32},
+      {"vpmaddubsw + vpaddw zmm", wide, bytesZmm, chains * 64},
+      {"vpmaddubsw + vpaddw ymm", avx2, bytesYmm, chains * 32},
+      {"vpmaddwd + vpaddd zmm", wide, wordsZmm, chains * 32},
+      {"vpmaddwd + vpaddd ymm", avx2, wordsYmm, chains * 16},
+      {"vpmaddwd + vpaddd xmm", avx, wordsXmm, chains * 8},
+      {"vpxord + vpopcntd + vpaddd zmm (1-bit MAC)", bool(__builtin_cpu_supports("avx512vpopcntdq")), popcountZmm, chains * 512},
+      {"vpermb + vpdpbusd zmm (1-bit weights)", vnni && __builtin_cpu_supports("avx512vbmi"), tableZmm, chains * 256},
+      {"vfmadd231ps zmm", wide, realZmm, chains * 16},
+      {"vfmadd231ps ymm", bool(__builtin_cpu_supports("fma")), realYmm, chains * 8},
+      {"tdpbusd", tiles, tileRegisters, 4 * tileSteps * tileMacs},
+      {"tdpbusd, 2x2 tiles, operands from L1", tiles, tileBlock, 4 * tileSteps * tileMacs},
   };
   std::printf("%-44s %10s\n", "chain", "MAC/ns");
   for (const Ceiling &ceiling : ceilings)
     if (ceiling.available)
-      std::printf("%-44s %10.1f\n", ceiling.text, chains * ceiling.macs / bestOf(ceiling.loop));
+      std::printf("%-44s %10.1f\n", ceiling.text, ceiling.macs / bestOf(ceiling.loop));
   std::printf("\n%-44s %10s\n", "reads", "byte/ns");
   for (auto [text, bytes] : std::initializer_list<std::pair<const char *, size_t>>{
            {"16 KiB (L1)", 16 << 10}, {"512 KiB (L2)", 512 << 10}, {"8 MiB", 8 << 20}, {"512 MiB (memory)", 512 << 20}})

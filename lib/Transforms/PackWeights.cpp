@@ -62,6 +62,7 @@ private:
 
   lowbit::ConvOp op;
   const CpuTarget &target;
+  lowbit::Family family = lowbit::Family::Dot4; ///< Of codes that are not depthwise.
   OpBuilder b;
   RankedTensorType weights;
   anybit_weight_shape shape;
@@ -115,7 +116,11 @@ anybit_packing Packer::choosePacking() {
   packing.input_bits = 0;
   msq::FormatAttr format = *op.getWeightFormat();
   unsigned bits = format.getBits();
-  if (cpu::countingPays(op, shape, target)) {
+  if (int64_t columns = cpu::amxColumns(op, shape, target)) {
+    packing.column_block = columns;
+    family = lowbit::Family::Amx;
+  } else if (cpu::countingPays(op, shape, target)) {
+    family = lowbit::Family::Popcount;
     packing.order = ANYBIT_ORDER_PLANES;
     packing.input_bits = cpu::inputBits(op);
     packing.storage_bits = bits;
@@ -157,11 +162,10 @@ void Packer::packCodes(ArrayRef<char> bytes) {
   std::vector<int32_t> initial(anybit_padded_outputs(&shape, &packing));
   anybit_pack(&shape, &packing, uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()),
               int32_t(op.getInputZero()), q.data(), reinterpret_cast<uint8_t *>(packed.data()), initial.data());
-  bool inPlanes = packing.order == ANYBIT_ORDER_PLANES;
-  unsigned pairSteps = target.dot == DotForm::Madd && !inPlanes ? provenPairSteps(packed, packing) : 0;
-  auto layout = lowbit::PackedAttr::get(op.getContext(), inPlanes ? lowbit::Family::Popcount : lowbit::Family::Dot4,
-                                        packing.column_block, packing.storage_bits, packing.taps_in_run,
-                                        packing.planes, pairSteps);
+  bool inPairs = target.dot == DotForm::Madd && family == lowbit::Family::Dot4;
+  auto layout = lowbit::PackedAttr::get(op.getContext(), family, packing.column_block, packing.storage_bits,
+                                        packing.taps_in_run, packing.planes,
+                                        inPairs ? provenPairSteps(packed, packing) : 0);
   replace(std::move(packed), layout, std::move(initial));
 }
 

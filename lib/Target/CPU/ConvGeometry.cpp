@@ -51,16 +51,21 @@ Value Geometry::pixelOffset(KernelBuilder &kb, Value position, const PixelStride
 }
 
 /// The element of parameter or result `pointwise` for an output.
-Value ConvArguments::pointer(KernelBuilder &kb, const Geometry &g, size_t pointwise, Value position,
-                             Value channel) const {
+Value ConvArguments::pointer(KernelBuilder &kb, size_t pointwise, PixelOffset pixel, Value channel) const {
   const View &view = views[1 + pointwise];
   Value offset = kb.mul(channel, view.elementBytes());
   if (view.shape.size() > 1)
-    offset = kb.add(g.pixelOffset(kb, position, PixelStrides(view), 1, 1), offset);
+    offset = kb.add(pixel(PixelStrides(view)), offset);
   return kb.at(kb.argument(firstPointwise() + pointwise), offset);
 }
 
 void ConvArguments::emitEpilogue(KernelBuilder &kb, const Geometry &g, Value accumulator, Value position, Value channel,
+                                 int64_t valid) const {
+  auto offset = [&](const PixelStrides &strides) { return g.pixelOffset(kb, position, strides, 1, 1); };
+  emitEpilogue(kb, accumulator, offset, channel, valid);
+}
+
+void ConvArguments::emitEpilogue(KernelBuilder &kb, Value accumulator, PixelOffset offset, Value channel,
                                  int64_t valid) const {
   lowbit::ConvOp conv = op;
   size_t parameters = conv.getParameters().size();
@@ -69,12 +74,12 @@ void ConvArguments::emitEpilogue(KernelBuilder &kb, const Geometry &g, Value acc
   for (size_t p = 0; p < parameters; ++p) {
     const View &view = views[1 + p];
     auto type = VectorType::get({lanes}, view.element);
-    Value from = pointer(kb, g, p, position, channel);
+    Value from = pointer(kb, p, offset, channel);
     arguments.push_back(view.shape.size() == 1 ? kb.load(type, from) : kb.loadLanes(type, from, valid));
   }
   SmallVector<Value> results = expandBody(kb, conv.getBody(), arguments, lanes);
   for (auto [r, result] : llvm::enumerate(results))
-    kb.storeLanes(result, pointer(kb, g, parameters + r, position, channel), valid);
+    kb.storeLanes(result, pointer(kb, parameters + r, offset, channel), valid);
 }
 
 } // namespace anybit::cpu

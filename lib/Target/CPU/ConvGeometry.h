@@ -9,6 +9,8 @@ namespace anybit::cpu {
 /// Byte strides of a channels-last tensor over batch, image row and position.
 struct PixelStrides {
   explicit PixelStrides(const View &view);
+  /// Rows of `width` positions that lie side by side.
+  PixelStrides(int64_t width, int64_t pixel) : row(width * pixel), pixel(pixel) {}
   int64_t batch = 0, row = 0, pixel = 0;
 };
 
@@ -40,15 +42,21 @@ public:
   /// `valid`. Parameters per channel are read as whole registers: constants are padded.
   void emitEpilogue(KernelBuilder &kb, const Geometry &g, mlir::Value accumulator, mlir::Value position,
                     mlir::Value channel, int64_t valid) const;
+  /// The same of the output whose offset in a tensor of given strides is that of `offset`.
+  using PixelOffset = llvm::function_ref<mlir::Value(const PixelStrides &)>;
+  void emitEpilogue(KernelBuilder &kb, mlir::Value accumulator, PixelOffset offset, mlir::Value channel,
+                    int64_t valid) const;
 
 private:
   unsigned firstPointwise() const { return isReal() ? 2 : 3; }
-  mlir::Value pointer(KernelBuilder &kb, const Geometry &g, size_t pointwise, mlir::Value position,
-                      mlir::Value channel) const;
+  mlir::Value pointer(KernelBuilder &kb, size_t pointwise, PixelOffset offset, mlir::Value channel) const;
 
   lowbit::ConvOp op;
   llvm::ArrayRef<View> views;
 };
+
+/// Weights in tiles (docs/kernels.md, "amx").
+Kernel buildAmxKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views, const CpuTarget &target);
 
 /// A depthwise convolution: one input and one output channel per group, channels in lanes. The kernel of dot products
 /// needs the layout of DepthwiseLayout.h, the other one weights [tap][channel].

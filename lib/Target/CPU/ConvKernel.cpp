@@ -9,7 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ColumnTile.h"
-#include "DotProduct.h"
+#include "Reduction.h"
 #include "anybit/Target/CPU/DepthwiseLayout.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -29,17 +29,11 @@ public:
   ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
 
 private:
-  /// A loop of the reduction; the weights of all loops lie one after the other.
-  struct Level {
-    int64_t count, inputStride;
-  };
-
   void expandBlock(Value weights, Value to) override;
   SmallVector<Value> sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) override;
-  int64_t blockBytes() const override { return stepsFrom(0) * packedStepBytes(); }
+  int64_t blockBytes() const override { return stepsFrom(levels, 0) * packedStepBytes(); }
 
   void findLevels();
-  int64_t stepsFrom(size_t level) const;
   SmallVector<Value> reduce(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
                             ValueRange accumulators);
   SmallVector<Value> loops(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
@@ -52,7 +46,7 @@ private:
 
   StepForm form;
   DotProduct dot;
-  SmallVector<Level> levels;
+  SmallVector<ReductionLoop> levels;
   size_t widenedAt = 0; ///< Form `Pairs`: the loops from this level on have int16 sums.
 };
 
@@ -62,54 +56,28 @@ ConvKernel::ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> vie
   rows = chooseRows(target, form, vectors, g.positions());
   findLevels();
   bool ready = real || (packed.getBits() == 8 && dot.preparedBytes() == 4 * lanes);
-  int64_t expanded = stepsFrom(0) * vectors * dot.preparedBytes();
+  int64_t expanded = stepsFrom(levels, 0) * vectors * dot.preparedBytes();
   if (!ready && tiles() >= leastTilesForPanel && expanded <= mostPanelBytes)
     panelBytes = expanded;
 }
 
-int64_t ConvKernel::stepsFrom(size_t level) const {
-  int64_t steps = 1;
-  for (const Level &inner : ArrayRef(levels).drop_front(level))
-    steps *= inner.count;
-  return steps;
-}
-
-/// Kernel rows, kernel columns (unless they lie in one run), planes, steps: loops whose inputs lie side by side are
-/// one. Steps whose int16 sums would overflow are cut into equal parts.
+/// Steps whose int16 sums would overflow are cut into equal parts.
 void ConvKernel::findLevels() {
-  constexpr int64_t valueBytes = 4; // four codes or one real
-  int64_t steps = llvm::divideCeil(int64_t(packed.getTaps()) * g.channelsIn, real ? 1 : 4);
-  levels = {{steps, valueBytes}};
-  for (Level outer :
-       {Level{packed.getPlanes(), 0}, Level{g.kernelWidth / packed.getTaps(), input.pixel * g.dilationWidth},
-        Level{g.kernelHeight, input.row * g.dilationHeight}}) {
-    if (outer.count == 1)
-      continue;
-    Level &inner = levels.front();
-    if (outer.inputStride == inner.count * inner.inputStride)
-      inner.count *= outer.count;
-    else
-      levels.insert(levels.begin(), outer);
-  }
+  levels = reductionLoops(g, packed, input, real);
   if (form != StepForm::Pairs)
     return;
   int64_t all = levels.back().count, part = std::min<int64_t>(all, packed.getPairSteps());
   while (all % part != 0)
     --part;
-  levels.back() = {all / part, part * valueBytes};
-  levels.push_back({part, valueBytes});
-  while (stepsFrom(widenedAt) > int64_t(packed.getPairSteps()))
+  int64_t stride = levels.back().inputStride;
+  levels.back() = {all / part, part * stride};
+  levels.push_back({part, stride});
+  while (stepsFrom(levels, widenedAt) > int64_t(packed.getPairSteps()))
     ++widenedAt;
 }
 
 void ConvKernel::expandBlock(Value weights, Value to) {
-  kb.loop(stepsFrom(0), [&](Value s) {
-    SmallVector<DotProduct::Weights> columns =
-        dot.loadWeights(kb.at(weights, kb.mul(s, packedStepBytes())), packed, *op.getWeightFormat(),
-                        int32_t(op.getWeightZero()), vectors);
-    for (int64_t v = 0; v < vectors; ++v)
-      dot.storePrepared(columns[v], kb.at(to, kb.add(kb.mul(s, stepBytes()), v * dot.preparedBytes())));
-  });
+  expandSteps(kb, dot, op, packed, stepsFrom(levels, 0), vectors, weights, to);
 }
 
 /// One step of the reduction of reals.
@@ -152,7 +120,7 @@ SmallVector<Value> ConvKernel::loops(size_t level, Value weights, Value inputOff
                                      ValueRange accumulators) {
   if (level == levels.size())
     return step(weights, inputOffset, rowPointers, accumulators);
-  int64_t weightStride = stepsFrom(level + 1) * stepBytes();
+  int64_t weightStride = stepsFrom(levels, level + 1) * stepBytes();
   return kb.loop(levels[level].count, accumulators, [&](Value i, ValueRange carried) {
     return reduce(level + 1, kb.at(weights, kb.mul(i, weightStride)),
                   kb.add(inputOffset, kb.mul(i, levels[level].inputStride)), rowPointers, carried);
@@ -189,6 +157,8 @@ Kernel buildConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> vie
     return buildDepthwiseKernel(builder, op, views, target);
   if (packed.getFamily() == lowbit::Family::Popcount)
     return buildPopcountKernel(builder, op, views, target);
+  if (packed.getFamily() == lowbit::Family::Amx)
+    return buildAmxKernel(builder, op, views, target);
   return ConvKernel(builder, op, views, target).build(op.isReal() ? "conv-real" : "conv-dot4");
 }
 

@@ -18,7 +18,7 @@ static constexpr StringLiteral kernelFeatures[] = {
     "sse4.2",   "popcnt",   "avx",      "avx2",        "fma",         "f16c",         "bmi",
     "bmi2",     "lzcnt",    "movbe",    "avx512f",     "avx512bw",    "avx512vl",     "avx512dq",
     "avx512cd", "avx512vnni", "avx512vbmi", "avx512vbmi2", "avx512bitalg", "avx512vpopcntdq", "gfni",
-    "avxvnni"};
+    "avxvnni",  "amx-tile", "amx-int8"};
 
 static Error unknown(const Twine &message) {
   return createStringError(inconvertibleErrorCode(), message);
@@ -66,6 +66,8 @@ static void chooseRates(CpuTarget &target, const StringSet<> &has) {
     target.productRate = wide ? 90 : 45; // of few bits, in int16 (recipe R9)
   else if (target.wordPairs)
     target.productRate = 7; // PMADDWD of 128 bits
+  if (target.dot == DotForm::Vnni && wide && has.contains("amx-tile") && has.contains("amx-int8"))
+    target.tileRate = 1024;
   target.countsWords = wide && has.contains("avx512vpopcntdq");
   bool countsBytes = wide && has.contains("avx512bitalg");
   if (target.countsWords || countsBytes)

@@ -241,10 +241,11 @@ SmallVector<Value> PopcountKernel::sums(Value weights, ArrayRef<Value> rowPointe
 
 unsigned inputBits(lowbit::ConvOp op) { return llvm::Log2_32_Ceil(std::max<uint32_t>(op.getInputHigh(), 1) + 1); }
 
-bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
+/// Cycles of a product whose bits are counted; infinite where they cannot be.
+static double countingCycles(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
   msq::FormatAttr format = *op.getWeightFormat();
   if (format.getKind() == msq::FormatKind::Unsigned)
-    return false;
+    return std::numeric_limits<double>::infinity();
   unsigned bits = inputBits(op);
   int64_t strides = 1;
   for (int64_t stride : op.getStrides())
@@ -253,7 +254,15 @@ bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const C
   double padding = double(llvm::alignTo(weights.inputs, 32)) / double(weights.inputs);
   // A plane of 32 codes takes about two instructions.
   double cutting = bits * padding / 16 / uses;
-  return format.getBits() * bits * padding / target.countRate + cutting < 1 / target.productRate;
+  return format.getBits() * bits * padding / target.countRate + cutting;
+}
+
+bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
+  return countingCycles(op, weights, target) < 1 / target.productRate;
+}
+
+double vectorCycles(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
+  return std::min(countingCycles(op, weights, target), 1 / target.productRate);
 }
 
 Kernel buildPopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {

@@ -36,6 +36,7 @@ struct CpuTarget {
   /// Throughput, per cycle, of byte products and of pairs of bits that are counted: the choice between families. From
   /// measurements where docs/kernels.md has them, else from the instructions' ports.
   double productRate = 4, countRate = 20;
+  double tileRate = 0; ///< The same of a full tile of byte products (AMX); 0: the target has none.
   bool countsWords = false; ///< Ones of int32 lanes in one instruction (VPOPCNTD).
   bool wordPairs = false; ///< Has PMADDWD at `vectorBits`.
 

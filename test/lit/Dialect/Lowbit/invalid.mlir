@@ -526,27 +526,27 @@ func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 12, bits =
 
 // -----
 
-// expected-error@+1 {{has runs of 0 taps, expected 1, or more for dot4}}
+// expected-error@+1 {{has runs of 0 taps, expected 1, or more for dot4 and amx}}
 func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 8, taps = 0, planes = 1>>)
 
 // -----
 
-// expected-error@+1 {{has runs of 3 taps, expected 1, or more for dot4}}
+// expected-error@+1 {{has runs of 3 taps, expected 1, or more for dot4 and amx}}
 func.func private @packed(tensor<8xi8, #lowbit.packed<depthwise, columns = 8, bits = 8, taps = 3, planes = 1>>)
 
 // -----
 
-// expected-error@+1 {{has 0 planes, expected 1, or up to 3 for dot4 at 8 bits}}
+// expected-error@+1 {{has 0 planes, expected 1, or up to 3 for dot4 and amx at 8 bits}}
 func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 8, taps = 1, planes = 0>>)
 
 // -----
 
-// expected-error@+1 {{has 4 planes, expected 1, or up to 3 for dot4 at 8 bits}}
+// expected-error@+1 {{has 4 planes, expected 1, or up to 3 for dot4 and amx at 8 bits}}
 func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 8, taps = 1, planes = 4>>)
 
 // -----
 
-// expected-error@+1 {{has 2 planes, expected 1, or up to 3 for dot4 at 8 bits}}
+// expected-error@+1 {{has 2 planes, expected 1, or up to 3 for dot4 and amx at 8 bits}}
 func.func private @packed(tensor<8xi8, #lowbit.packed<dot4, columns = 8, bits = 4, taps = 1, planes = 2>>)
 
 // -----

@@ -1,0 +1,65 @@
+#include "AmxRows.h"
+#include "Reduction.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace anybit::cpu {
+
+constexpr int64_t mostRows = 16, mostSteps = 16, tileColumns = 16;
+
+AmxRows::AmxRows(int64_t spans, int64_t length, int64_t imageSpans, int64_t pitch)
+    : spans(spans), length(length), imageSpans(imageSpans), pitch(pitch) {
+  tilesInSpan = llvm::divideCeil(length, mostRows);
+  // Tiles are multiplied in pairs; an even number of shorter ones ends without overlapping.
+  if (spans == 1 && tilesInSpan > 1)
+    tilesInSpan = llvm::alignTo(tilesInSpan, 2);
+  rows = llvm::divideCeil(length, tilesInSpan);
+}
+
+AmxRows AmxRows::choose(const Geometry &g, const PixelStrides &input) {
+  int64_t pixel = input.pixel * g.strideWidth, row = input.row * g.strideHeight;
+  bool rowsJoin = g.height == 1 || row == g.width * pixel;
+  if (rowsJoin && (g.batch == 1 || input.batch == g.height * g.width * pixel))
+    return AmxRows(1, g.positions(), 0, 0);
+  AmxRows best(g.batch * g.height, g.width, g.height, 0);
+  if (g.height > 1 && row % pixel == 0 && row / pixel >= g.width) {
+    AmxRows image(g.batch, (g.height - 1) * (row / pixel) + g.width, 1, row / pixel);
+    if (image.tiles() < best.tiles())
+      best = image;
+  }
+  return best;
+}
+
+int64_t amxStepsInTile(int64_t steps) {
+  int64_t part = std::min(steps, mostSteps);
+  while (steps % part != 0)
+    --part;
+  return part;
+}
+
+int64_t amxColumns(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
+  if (target.tileRate == 0)
+    return 0;
+  Geometry g(op);
+  int64_t columns = g.channelsOut > tileColumns ? 2 * tileColumns : tileColumns;
+  int64_t blocks = g.groups * llvm::divideCeil(g.channelsOut, columns);
+  // The input as it mostly lies: channels side by side, the padding between rows.
+  PixelStrides input(g.width * g.strideWidth + (g.kernelWidth - 1) * g.dilationWidth, g.channelsIn * g.groups);
+  bool adjacent = g.groups == 1 && g.dilationWidth == 1;
+  int64_t taps = adjacent ? g.kernelWidth : 1, all = g.kernelHeight * g.kernelWidth;
+  int64_t steps = adjacent && g.channelsIn % 4 != 0 ? llvm::divideCeil(taps * g.channelsIn, 4)
+                                                    : taps * llvm::divideCeil(g.channelsIn, 4);
+  int64_t products = all / taps * steps / amxStepsInTile(steps);
+  int64_t tiles = AmxRows::choose(g, input).tiles();
+  // Cycles. A tile takes as long as a full one; a unit is configured, cleared and stored.
+  constexpr double perUnit = 100, perCall = 300;
+  double units = double(llvm::divideCeil(tiles, 2) * blocks);
+  double perProduct = double(mostRows * tileColumns * 4 * mostSteps) / target.tileRate;
+  double tiled = perCall + units * (perUnit + double(std::min<int64_t>(tiles, 2) * columns / tileColumns * products) * perProduct);
+  double macs = double(g.positions() * g.groups * g.channelsOut * g.channelsIn * all);
+  return tiled < macs * vectorCycles(op, weights, target) ? columns : 0;
+}
+
+} // namespace anybit::cpu

@@ -1,0 +1,107 @@
+"""Layers that tile registers multiply (docs/kernels.md, "amx"): equal to the reference, and to the other targets."""
+
+import numpy as np
+import pytest
+
+import exact
+from exact import ODD, SIGNED, UNSIGNED
+from test_exact_counting import families
+
+TARGET = "x86-64-v4,+avx512vnni,+amx-tile,+amx-int8"
+exact.TARGETS[TARGET] = exact.TARGETS["x86-64-v4"] | {"avx512_vnni", "amx_tile", "amx_int8"}
+# Rows: an image row with and without its neighbours, all positions; strides, dilations, kernels of one row or column.
+GEOMETRIES = [
+    dict(kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    dict(kernel_shape=[3, 3], pads=[1, 0, 1, 2], strides=[2, 2]),
+    dict(kernel_shape=[3, 2], pads=[2, 0, 1, 3], dilations=[2, 3]),
+    dict(kernel_shape=[1, 1]),
+    dict(kernel_shape=[1, 1], strides=[2, 2]),
+    dict(kernel_shape=[1, 5], strides=[3, 1]),
+    dict(kernel_shape=[5, 1], pads=[2, 0, 2, 0]),
+]
+WIDTHS = [(f"w{bits}{kind}", bits, 8 if bits > 4 else bits, kind)
+          for kind in (SIGNED, UNSIGNED, ODD) for bits in range(1, 9)]
+
+
+def network(candidates, batch, channels, groups, outputs, height, width, geometries):
+    """Every geometry on one tensor of codes, with codes behind it; a second layer reads what the first one wrote."""
+    b = exact.Network(candidates, channels + outputs)
+    widths = [c[2] for c in candidates]
+    x = b.coded(b.input("x", [batch, channels, height, width]), UNSIGNED, 0.5, widths, [2 ** (a - 1) for a in widths])
+    for geometry in geometries:
+        values = b.numbers(outputs, channels // groups, *geometry["kernel_shape"])
+        values[0], values[-1] = -1, 1  # both ends of every range
+        y = b.plain_conv(x, b.coded_weight(values), b.numbers(outputs), group=groups, **geometry)
+        y = b.coded(b.op("Relu", [y]), UNSIGNED, 4, widths)
+        z = b.plain_conv(y, b.coded_weight(b.numbers(24, outputs, 3, 3)), b.numbers(24), pads=[1] * 4)
+        b.output(z, 4)
+    return b.build()
+
+
+def image(batch, channels, height, width):
+    x = np.random.default_rng(5).uniform(-70, 80, (batch, channels, height, width)).astype(np.float32)
+    x[:, :, :3] = 1000  # all codes at their maximum
+    x[:, :, 3:5] = -1000
+    return {"x": x}
+
+
+def check(candidates, shape, tmp_path, geometries=tuple(GEOMETRIES), **options):
+    exact.need_target(TARGET)
+    batch, channels, groups, outputs, height, width = shape
+    model = network(candidates, *shape, geometries)
+    exact.assert_exact(model, image(batch, channels, height, width), tmp_path, TARGET, **options)
+    assert "conv-amx" in families(tmp_path / f"model.{TARGET}.{options.get('level', 3)}.so")
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 1, 48, 14, 14), (2, 32, 1, 33, 9, 20), (1, 96, 1, 80, 7, 7), (1, 19, 1, 17, 16, 17),
+                                   (1, 64, 2, 70, 11, 13), (3, 40, 1, 5, 18, 6)])
+def test_shapes(shape, tmp_path):
+    check([WIDTHS[7], WIDTHS[3], WIDTHS[16]], shape, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_shapes(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    groups = int(rng.choice([1, 1, 2, 3]))
+    shape = (int(rng.integers(1, 3)), groups * int(rng.integers(5, 70)), groups, groups * int(rng.integers(6, 70)),
+             int(rng.integers(6, 20)), int(rng.integers(6, 40)))
+    some = [WIDTHS[i] for i in rng.choice(len(WIDTHS), 3, replace=False)]
+    check(some, shape, tmp_path, rng.choice(GEOMETRIES, 3, replace=False))
+
+
+def test_every_width(tmp_path):
+    check(WIDTHS, (1, 64, 1, 40, 12, 12), tmp_path, GEOMETRIES[:1])
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_optimization_changes_nothing(level, tmp_path):
+    check([WIDTHS[7], WIDTHS[9]], (1, 64, 1, 40, 9, 9), tmp_path, GEOMETRIES[:4], level=level)
+
+
+@pytest.mark.parametrize("rows,inputs,outputs", [(16, 64, 32), (37, 200, 50), (240, 96, 48), (17, 1030, 33)])
+def test_matrix_product(rows, inputs, outputs, tmp_path):
+    exact.need_target(TARGET)
+    candidates = [WIDTHS[7], WIDTHS[3], WIDTHS[17]]
+    b = exact.Network(candidates, rows)
+    x = b.coded(b.input("x", [rows, inputs]), UNSIGNED, 0.01, [c[2] for c in candidates], 1)
+    b.output(b.op("MatMul", [x, b.coded_weight(b.numbers(inputs, outputs), axis=1)]), 2)
+    x = {"x": np.random.default_rng(2).uniform(-1, 3, (rows, inputs)).astype(np.float32)}
+    exact.assert_exact(b.build(), x, tmp_path, TARGET)
+    assert "conv-amx" in families(tmp_path / f"model.{TARGET}.3.so")
+
+
+def test_master_store(tmp_path):
+    check([WIDTHS[7], WIDTHS[3], WIDTHS[17]], (1, 64, 1, 48, 10, 12), tmp_path, GEOMETRIES[:2], flags=("--store", "master"))
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads(threads, tmp_path):
+    """Tiles are state of a thread, the permission to use them one of the process."""
+    anybit = pytest.importorskip("anybit")
+    exact.need_target(TARGET)
+    candidates = [WIDTHS[7], WIDTHS[3]]
+    model = network(candidates, 1, 64, 1, 96, 14, 14, GEOMETRIES[:2])
+    x = image(1, 64, 14, 14)
+    artifact = exact.compile_model(model, tmp_path, TARGET)
+    assert not exact.differences(exact.run_artifact(artifact, x, "w4signed"),
+                                 anybit.reference.run(model, x, "w4signed"))
