@@ -21,14 +21,25 @@ static bool isScalar(Value parameter) { return cast<RankedTensorType>(parameter.
 
 std::optional<ActivationCodes> matchActivation(Value real) {
   auto op = real.getDefiningOp<msq::DequantizeOp>();
-  if (!op || op.getBits() || op.getFormat().getKind() != msq::FormatKind::Unsigned || !isScalar(op.getScale()) ||
+  if (!op || op.getBits() || op.getFormat().getKind() == msq::FormatKind::Signed || !isScalar(op.getScale()) ||
       constantBytes(op.getCodes()))
     return std::nullopt;
   std::optional<float> scale = constantReal(op.getScale());
   std::optional<int32_t> zero = constantInteger(op.getZero());
   if (!scale || !zero)
     return std::nullopt;
-  return ActivationCodes{op.getCodes(), *scale, *zero, op.getFormat().lowestCode(), op.getFormat().highestCode()};
+  ActivationCodes result{op.getCodes(), *scale, *zero, op.getFormat().lowestCode(), op.getFormat().highestCode()};
+  if (op.getFormat().getKind() == msq::FormatKind::Odd) {
+    result.factor = 2;
+    result.zero = int32_t(result.high);
+  }
+  return result;
+}
+
+Value emitInteger(OpBuilder &b, Location loc, Value value, int32_t factor, Value zero) {
+  if (factor == 2)
+    value = arith::AddIOp::create(b, loc, value, value);
+  return arith::SubIOp::create(b, loc, value, zero);
 }
 
 std::optional<Quantizer> matchQuantizer(Operation *operation) {

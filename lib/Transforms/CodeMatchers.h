@@ -11,14 +11,21 @@
 
 namespace anybit {
 
-/// Unsigned activation codes behind a real value: real = scale * (code - zero), one scale per tensor.
+/// Activation codes behind a real value, all unsigned bytes: real = scale * integer(code), one scale per tensor.
 struct ActivationCodes {
   mlir::Value codes;
   float scale = 1;
   int32_t zero = 0;
   int64_t low = 0, high = 255; ///< Codes that occur.
+  int32_t factor = 1;          ///< 2 for `odd`, whose zero is 2^b-1.
+  int64_t integer(int64_t code) const { return factor * code - zero; }
+  /// Whether a code stands for 0, so that padding has one.
+  bool hasZero() const { return factor == 1 && zero >= low && zero <= high; }
 };
 std::optional<ActivationCodes> matchActivation(mlir::Value real);
+
+/// factor * value - zero, for an int32 `value` that is a code or a sum of codes.
+mlir::Value emitInteger(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, int32_t factor, mlir::Value zero);
 
 /// A per-tensor quantizer with constant parameters.
 struct Quantizer {

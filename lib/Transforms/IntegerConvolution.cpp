@@ -10,6 +10,7 @@
 #include "anybit/Transforms/Passes.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 
@@ -203,7 +204,7 @@ LogicalResult checkAccumulator(const Group &group) {
   int64_t bound = 0;
   for (size_t start = 0; start < weights.size(); start += perChannel) {
     auto [least, greatest] = accumulatorRange(ArrayRef(weights).slice(start, perChannel),
-                                              group.input.low - group.input.zero, group.input.high - group.input.zero);
+                                              group.input.integer(group.input.low), group.input.integer(group.input.high));
     bound = std::max({bound, greatest, -least});
   }
   if (bound < int64_t(1) << 31)
@@ -215,6 +216,20 @@ LogicalResult checkAccumulator(const Group &group) {
 
 /// The first form of numerics N5: one quantizer of an affine function of the accumulator.
 bool isThreshold(const Group &group) { return group.tail && !group.residual && group.tail->quantizers.size() == 1; }
+
+/// Codes of `odd` are summed as they are: sum(w * (2q - z)) = 2 * sum(w * q) - z * sum(w) (numerics N4).
+bool isDoubled(const Group &group) { return group.input.factor != 1; }
+
+/// z * sum(w) of every channel; the low 32 bits, as the difference with it fits (`checkAccumulator`).
+std::vector<int32_t> zeroSums(const Group &group) {
+  std::vector<int32_t> weights = group.weights.integers(), result;
+  size_t perChannel = weights.size() / std::max<size_t>(1, group.factor.size());
+  for (size_t start = 0; start < weights.size(); start += perChannel) {
+    ArrayRef<int32_t> channel = ArrayRef(weights).slice(start, perChannel);
+    result.push_back(int32_t(group.input.zero * std::accumulate(channel.begin(), channel.end(), int64_t(0))));
+  }
+  return result;
+}
 
 /// m and h, rounded to float32 once; in real units, or in those of the one quantizer.
 FailureOr<SmallVector<Value>> emitParameters(OpBuilder &b, Group &group) {
@@ -232,19 +247,25 @@ FailureOr<SmallVector<Value>> emitParameters(OpBuilder &b, Group &group) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(group.conv.getOutput().getType()).getShape();
   if (group.residual)
     result.push_back(emitReshape(b, loc, group.residual->codes, shape));
+  if (isDoubled(group))
+    result.push_back(createConstant(b, loc, zeroSums(group)));
   return result;
 }
 
 /// The epilogue of numerics N5.
 void emitEpilogue(OpBuilder &b, Location loc, const Group &group, Block &body) {
   Type f32 = b.getF32Type();
-  Value real = arith::SIToFPOp::create(b, loc, f32, body.getArgument(0));
+  Value sum = body.getArgument(0);
+  if (isDoubled(group))
+    sum = emitInteger(b, loc, sum, group.input.factor, body.getArguments().back());
+  Value real = arith::SIToFPOp::create(b, loc, f32, sum);
   real = arith::MulFOp::create(b, loc, real, body.getArgument(1));
   real = arith::AddFOp::create(b, loc, real, body.getArgument(2));
   if (group.residual) {
     Value code = arith::ExtUIOp::create(b, loc, b.getI32Type(), body.getArgument(3));
     Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(group.residual->zero));
-    Value other = arith::SIToFPOp::create(b, loc, f32, arith::SubIOp::create(b, loc, code, zero));
+    Value integer = emitInteger(b, loc, code, group.residual->factor, zero);
+    Value other = arith::SIToFPOp::create(b, loc, f32, integer);
     Value scale = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(group.residual->scale));
     real = arith::AddFOp::create(b, loc, real, arith::MulFOp::create(b, loc, other, scale));
   }
@@ -280,8 +301,8 @@ LogicalResult replaceGroup(IRRewriter &rewriter, Group &group) {
   ArrayRef<int64_t> kernel = cast<RankedTensorType>(group.weights.codes.getType()).getShape().drop_front(2);
   auto op = lowbit::ConvOp::create(
       rewriter, loc, types, group.input.codes, group.weights.codes, Value(), *parameters, group.conv.getStrides(),
-      group.conv.getPads(), group.conv.getDilations(), group.conv.getGroups(), kernel, group.input.zero,
-      group.weights.format, group.weights.zero, group.input.high);
+      group.conv.getPads(), group.conv.getDilations(), group.conv.getGroups(), kernel,
+      isDoubled(group) ? 0 : group.input.zero, group.weights.format, group.weights.zero, group.input.high);
   Block &body = op.getEpilogue().emplaceBlock();
   body.addArgument(rewriter.getI32Type(), loc);
   for (Value parameter : *parameters)
@@ -301,7 +322,7 @@ LogicalResult integerizeConvolution(IRRewriter &rewriter, msq::ConvOp op) {
   std::optional<ActivationCodes> input = matchActivation(op.getInput());
   std::optional<WeightCodes> weights = matchWeights(op.getWeights());
   bool isPadded = llvm::any_of(op.getPads(), [](int64_t pad) { return pad != 0; });
-  if (!input || !weights || (isPadded && (input->zero < input->low || input->zero > input->high)))
+  if (!input || !weights || (isPadded && !input->hasZero()))
     return success();
   Group group;
   group.conv = op;

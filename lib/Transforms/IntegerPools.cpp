@@ -21,10 +21,7 @@ public:
       : op(op), input(input), in(cast<RankedTensorType>(op.getInput().getType())),
         out(cast<RankedTensorType>(op.getOutput().getType())), tail(matchTail(op.getOutput())) {}
 
-  bool isGlobal() {
-    return in.getShape().drop_front(2) == op.getKernel() && in.getRank() == 4 &&
-           llvm::all_of(op.getPads(), [](int64_t pad) { return pad == 0; });
-  }
+  bool isGlobal() { return in.getShape().drop_front(2) == op.getKernel() && in.getRank() == 4 && !isPadded(); }
   bool fits();
   void replace(IRRewriter &rewriter);
 
@@ -32,11 +29,18 @@ private:
   int64_t spatial() const { return in.getRank() - 2; }
   Value sumOfImage(OpBuilder &b);
   Value sumOfWindows(OpBuilder &b);
-  SmallVector<int64_t> counts(int64_t dim);
+  SmallVector<int64_t> counts(int64_t dim, bool withPadding);
+  SmallVector<int64_t> counts(bool withPadding);
   float multiplier(int64_t count) const;
-  Value emitMultipliers(OpBuilder &b);
+  Value emitPerPosition(OpBuilder &b, ArrayRef<int64_t> counts, llvm::function_ref<float(int64_t)> valueOf);
   SmallVector<Value> scale(OpBuilder &b, Value totals);
   bool isScaled() const { return tail && tail->quantizers.size() == 1; }
+  /// Whether the zero point is the padding of windows, and their totals are those of code - zero.
+  bool padsWithZero() const { return input.hasZero() || (!isPadded() && input.factor == 1); }
+  bool isPadded() const {
+    msq::PoolOp pool = op;
+    return llvm::any_of(pool.getPads(), [](int64_t pad) { return pad != 0; });
+  }
 
   msq::PoolOp op;
   ActivationCodes input;
@@ -44,15 +48,14 @@ private:
   std::optional<Tail> tail;
 };
 
-/// Totals stay in int32, and padding has a code.
+/// Totals and their parts stay in int32; where reals are subtracted, in what float32 holds exactly.
 bool Average::fits() {
-  int64_t count = 1;
+  int64_t count = 1, most = isGlobal() || padsWithZero() ? INT32_MAX : 1 << 24;
   for (int64_t size : op.getKernel())
     count *= size;
-  bool isPadded = llvm::any_of(op.getPads(), [](int64_t pad) { return pad != 0; });
-  bool hasZero = input.zero >= input.low && input.zero <= input.high;
-  int64_t largest = std::max(std::abs(input.low - input.zero), std::abs(input.high - input.zero));
-  return count <= INT32_MAX / std::max<int64_t>(255, largest) && (spatial() == 1 || spatial() == 2) && (hasZero || !isPadded) && out.getNumElements() > 0;
+  int64_t largest = std::max({int64_t(255 * input.factor), std::abs(input.integer(input.low)),
+                              std::abs(input.integer(input.high))});
+  return count <= most / largest && (spatial() == 1 || spatial() == 2) && out.getNumElements() > 0;
 }
 
 /// Totals [N, C] of codes, int32.
@@ -63,7 +66,7 @@ Value Average::sumOfImage(OpBuilder &b) {
   return emitReshape(b, op.getLoc(), total.getOutput(), out.getShape().take_front(2));
 }
 
-/// Totals of code - zero over the windows, as float32.
+/// Totals over the windows, as float32: of code - zero, or where padding has no code for 0 of the codes alone.
 Value Average::sumOfWindows(OpBuilder &b) {
   Location loc = op.getLoc();
   SmallVector<int64_t> shape{in.getDimSize(1), 1}, pads(op.getPads());
@@ -77,7 +80,8 @@ Value Average::sumOfWindows(OpBuilder &b) {
   Value ones = createConstant(b, loc, type, std::vector<char>(type.getNumElements(), 1));
   auto format = msq::FormatAttr::get(b.getContext(), msq::FormatKind::Signed, 2, false);
   auto conv = lowbit::ConvOp::create(b, loc, TypeRange{out}, input.codes, ones, Value(), ValueRange(), op.getStrides(), pads,
-                                     op.getDilations(), in.getDimSize(1), op.getKernel(), input.zero, format, 0, input.high);
+                                     op.getDilations(), in.getDimSize(1), op.getKernel(), padsWithZero() ? input.zero : 0, format,
+                                     0, input.high);
   Block &body = conv.getEpilogue().emplaceBlock();
   Value accumulator = body.addArgument(b.getI32Type(), loc);
   OpBuilder::InsertionGuard guard(b);
@@ -88,9 +92,9 @@ Value Average::sumOfWindows(OpBuilder &b) {
 }
 
 /// How many positions of every window count, along one dimension.
-SmallVector<int64_t> Average::counts(int64_t d) {
+SmallVector<int64_t> Average::counts(int64_t d, bool withPadding) {
   int64_t before = op.getPads()[d], after = op.getPads()[spatial() + d], size = in.getDimSize(d + 2);
-  int64_t low = op.getCountIncludePad() ? -before : 0, high = size + (op.getCountIncludePad() ? after : 0);
+  int64_t low = withPadding ? -before : 0, high = size + (withPadding ? after : 0);
   SmallVector<int64_t> result;
   for (int64_t i = 0; i < out.getDimSize(d + 2); ++i) {
     int64_t count = 0;
@@ -103,28 +107,32 @@ SmallVector<int64_t> Average::counts(int64_t d) {
   return result;
 }
 
+/// The same for every output position.
+SmallVector<int64_t> Average::counts(bool withPadding) {
+  SmallVector<int64_t> all{1};
+  for (int64_t d = 0; d < spatial(); ++d) {
+    SmallVector<int64_t> next;
+    for (int64_t outer : all)
+      for (int64_t inner : counts(d, withPadding))
+        next.push_back(outer * inner);
+    all = next;
+  }
+  return all;
+}
+
 /// numerics N6, the product and the quotient in double.
 float Average::multiplier(int64_t count) const {
   double divisor = double(count) * (isScaled() ? double(tail->quantizers[0].scale) : 1.0);
   return float(double(input.scale) / divisor);
 }
 
-/// One multiplier, or one for every position.
-Value Average::emitMultipliers(OpBuilder &b) {
-  std::vector<float> values{1};
-  SmallVector<int64_t> all{1};
-  for (int64_t d = 0; d < spatial(); ++d) {
-    SmallVector<int64_t> next;
-    for (int64_t outer : all)
-      for (int64_t inner : counts(d))
-        next.push_back(outer * inner);
-    all = next;
-  }
-  if (llvm::all_equal(all))
-    return arith::ConstantOp::create(b, op.getLoc(), b.getF32FloatAttr(multiplier(all[0])));
-  values.clear();
-  for (int64_t count : all)
-    values.push_back(multiplier(count));
+/// A number that depends on the count: a scalar, or a tensor over output positions where counts differ.
+Value Average::emitPerPosition(OpBuilder &b, ArrayRef<int64_t> counts, llvm::function_ref<float(int64_t)> valueOf) {
+  if (llvm::all_equal(counts))
+    return arith::ConstantOp::create(b, op.getLoc(), b.getF32FloatAttr(valueOf(counts[0])));
+  std::vector<float> values;
+  for (int64_t count : counts)
+    values.push_back(valueOf(count));
   auto type = RankedTensorType::get(out.getShape().drop_front(2), b.getF32Type());
   const char *data = reinterpret_cast<const char *>(values.data());
   return createConstant(b, op.getLoc(), type, std::vector<char>(data, data + values.size() * sizeof(float)));
@@ -135,14 +143,19 @@ SmallVector<Value> Average::scale(OpBuilder &b, Value totals) {
   Location loc = op.getLoc();
   auto type = cast<RankedTensorType>(totals.getType());
   AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
-  Value multipliers = emitMultipliers(b);
   SmallVector<Value> operands{totals}, empties;
   SmallVector<AffineMap> maps{identity};
-  bool perPosition = isa<RankedTensorType>(multipliers.getType());
-  if (perPosition) {
-    operands.push_back(multipliers);
-    maps.push_back(identity.getMinorSubMap(spatial()));
-  }
+  Value multipliers =
+      emitPerPosition(b, counts(op.getCountIncludePad()), [&](int64_t count) { return multiplier(count); });
+  bool isWhole = type.getElementType().isInteger(32);
+  Value zeros;
+  if (!isWhole && !padsWithZero())
+    zeros = emitPerPosition(b, counts(/*withPadding=*/false), [&](int64_t count) { return float(count * input.zero); });
+  for (Value perPosition : {multipliers, zeros})
+    if (perPosition && isa<RankedTensorType>(perPosition.getType())) {
+      operands.push_back(perPosition);
+      maps.push_back(identity.getMinorSubMap(spatial()));
+    }
   SmallVector<Type> types;
   for (size_t i = 0; i < (tail ? tail->quantizers.size() : 1); ++i) {
     Type element = tail ? Type(b.getI8Type()) : b.getF32Type();
@@ -150,17 +163,22 @@ SmallVector<Value> Average::scale(OpBuilder &b, Value totals) {
     types.push_back(empties.back().getType());
     maps.push_back(identity);
   }
-  int64_t count = 1;
-  for (int64_t size : op.getKernel())
-    count *= size;
+  int64_t count = counts(/*withPadding=*/false)[0];
   auto body = [&](OpBuilder &inner, Location loc, ValueRange arguments) {
+    auto read = [&](Value perPosition) -> Value {
+      auto found = llvm::find(operands, perPosition);
+      return found == operands.end() ? perPosition : arguments[found - operands.begin()];
+    };
     Value total = arguments[0];
-    if (total.getType().isInteger(32)) {
+    if (isWhole) {
       Value zero = arith::ConstantOp::create(inner, loc, inner.getI32IntegerAttr(count * input.zero));
-      Value exact = arith::SubIOp::create(inner, loc, total, zero);
-      total = arith::SIToFPOp::create(inner, loc, inner.getF32Type(), exact);
+      total = emitInteger(inner, loc, total, input.factor, zero);
+      total = arith::SIToFPOp::create(inner, loc, inner.getF32Type(), total);
+    } else if (zeros) {
+      Value factor = arith::ConstantOp::create(inner, loc, inner.getF32FloatAttr(input.factor));
+      total = arith::SubFOp::create(inner, loc, arith::MulFOp::create(inner, loc, total, factor), read(zeros));
     }
-    Value real = arith::MulFOp::create(inner, loc, total, perPosition ? arguments[1] : multipliers);
+    Value real = arith::MulFOp::create(inner, loc, total, read(multipliers));
     SmallVector<Value> results{real};
     if (tail)
       results = emitTail(inner, loc, real, *tail, isScaled());

@@ -160,7 +160,7 @@ std::optional<std::vector<char>> makeTable(CodeFunction &function, const Quantiz
   std::vector<char> table;
   const ActivationCodes &input = function.source();
   for (int code = 0; code < 256; ++code) {
-    std::optional<double> real = function.evaluate(double(input.scale) * double(code - input.zero));
+    std::optional<double> real = function.evaluate(double(input.scale) * double(input.integer(code)));
     if (!real)
       return std::nullopt;
     table.push_back(char(output.codeOf(*real / double(output.scale))));

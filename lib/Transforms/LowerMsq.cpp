@@ -100,11 +100,9 @@ Value emitDecoded(OpBuilder &b, Location loc, Value code, const ZeroPoint &zero,
     return arith::ExtSIOp::create(b, loc, i32, code);
   code = arith::ExtUIOp::create(b, loc, i32, code);
   bool isOdd = format.getKind() == msq::FormatKind::Odd;
-  if (isOdd)
-    code = arith::AddIOp::create(b, loc, code, code);
   int32_t shift = isOdd ? (1 << format.getBits()) - 1 : zero.constant;
   Value offset = zero.value ? read : arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(shift));
-  return arith::SubIOp::create(b, loc, code, offset);
+  return emitInteger(b, loc, code, isOdd ? 2 : 1, offset);
 }
 
 struct LowerDequantize : OpRewritePattern<msq::DequantizeOp> {

@@ -143,7 +143,7 @@ struct SinkThroughMovement : RewritePattern {
     msq::DequantizeOp dequantize = perTensorDequantize(op->getOperand(0));
     if (!dequantize)
       return rewriter.notifyMatchFailure(op, "input has no codes of one scale");
-    if (isa<msq::PoolOp>(op) && dequantize.getFormat().getKind() != msq::FormatKind::Unsigned)
+    if (isa<msq::PoolOp>(op) && dequantize.getFormat().getKind() == msq::FormatKind::Signed)
       return rewriter.notifyMatchFailure(op, "codes are not ordered as bytes");
     IRMapping map;
     map.map(op->getOperand(0), dequantize.getCodes());
@@ -191,8 +191,9 @@ struct SinkThroughPad : OpRewritePattern<tensor::PadOp> {
     std::optional<ActivationCodes> activation = matchActivation(op.getSource());
     Value padding = op.getConstantPaddingValue();
     FloatAttr value;
-    if (!dequantize || !activation || activation->zero < activation->low || activation->zero > activation->high || !padding || !matchPattern(padding, m_Constant(&value)) || !value.getValue().isZero())
-      return rewriter.notifyMatchFailure(op, "no unsigned codes padded with zero");
+    if (!dequantize || !activation || !activation->hasZero() || !padding ||
+        !matchPattern(padding, m_Constant(&value)) || !value.getValue().isZero())
+      return rewriter.notifyMatchFailure(op, "no codes padded with that of zero");
     Value code = arith::ConstantOp::create(rewriter, op.getLoc(),
                                            rewriter.getIntegerAttr(rewriter.getI8Type(), int8_t(activation->zero)));
     auto padded = tensor::PadOp::create(rewriter, op.getLoc(), codesLike(op.getResult()), activation->codes,
@@ -292,40 +293,6 @@ private:
   }
 };
 
-/// Odd codes q of at most 7 bits become unsigned codes 2q with the zero point 2^b-1: s*(2q - (2^b-1)) either way.
-void makeEven(msq::QuantizeOp op) {
-  msq::FormatAttr format = op.getFormat();
-  auto matches = [&](Operation *user) {
-    auto dequantize = dyn_cast<msq::DequantizeOp>(user);
-    return dequantize && !dequantize.getBits() && dequantize.getFormat() == format;
-  };
-  if (op.getBits() || format.getKind() != msq::FormatKind::Odd || format.getBits() > 7 ||
-      cast<RankedTensorType>(op.getScale().getType()).getNumElements() != 1 || constantBytes(op.getInput()) ||
-      !llvm::all_of(op->getUsers(), matches))
-    return;
-  SmallVector<Operation *> users(op->getUsers());
-  OpBuilder b(op);
-  b.setInsertionPointAfter(op);
-  auto type = cast<RankedTensorType>(op.getCodes().getType());
-  Value empty = tensor::EmptyOp::create(b, op.getLoc(), type.getShape(), type.getElementType());
-  SmallVector<AffineMap> maps(2, b.getMultiDimIdentityMap(type.getRank()));
-  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
-  auto body = [](OpBuilder &inner, Location loc, ValueRange arguments) {
-    Value twice = arith::AddIOp::create(inner, loc, arguments[0], arguments[0]);
-    linalg::YieldOp::create(inner, loc, twice);
-  };
-  Value twice = linalg::GenericOp::create(b, op.getLoc(), type, op.getCodes(), empty, maps, iterators, body).getResult(0);
-  auto scalar = RankedTensorType::get({}, b.getI32Type());
-  Value zero = arith::ConstantOp::create(b, op.getLoc(), DenseElementsAttr::get(scalar, (1 << format.getBits()) - 1));
-  auto even = msq::FormatAttr::get(op.getContext(), msq::FormatKind::Unsigned, format.getBits() + 1, false);
-  for (Operation *user : users) {
-    auto dequantize = cast<msq::DequantizeOp>(user);
-    dequantize.getCodesMutable().assign(twice);
-    dequantize.getZeroMutable().assign(zero);
-    dequantize.setFormatAttr(even);
-  }
-}
-
 /// Signed codes q become unsigned codes q + 2^(b-1) with the zero point moved as much.
 void makeUnsigned(msq::QuantizeOp op) {
   msq::FormatAttr format = op.getFormat();
@@ -357,7 +324,6 @@ void makeUnsigned(msq::QuantizeOp op) {
 struct SinkDequantize : impl::SinkDequantizeBase<SinkDequantize> {
   void runOnOperation() override {
     getOperation().walk(makeUnsigned);
-    getOperation().walk(makeEven);
     RewritePatternSet patterns(&getContext());
     patterns.add<SinkConstant, UnifyZeros, SinkThroughMovement, SinkThroughConcat, SinkThroughPad, HoistQuantize>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -29,6 +29,7 @@ private:
   }
   bool add(Operation *inner);
   bool addSelect(arith::SelectOp select);
+  bool convertsSum(Value integer);
   static std::optional<Kind> kindOf(Operation *inner);
 
   lowbit::ConvOp op;
@@ -123,14 +124,35 @@ bool StepFunction::Builder::addSelect(arith::SelectOp select) {
   return true;
 }
 
+/// The accumulator, or accumulator + accumulator - zeros with a constant per channel; every conversion of the same.
+bool StepFunction::Builder::convertsSum(Value integer) {
+  Value sum = op.getBody().getArgument(0);
+  bool isFirst = function.steps.empty();
+  if (integer == sum)
+    return isFirst || !function.isDoubled;
+  auto difference = integer.getDefiningOp<arith::SubIOp>();
+  auto twice = difference ? difference.getLhs().getDefiningOp<arith::AddIOp>() : arith::AddIOp();
+  auto zero = difference ? dyn_cast<BlockArgument>(difference.getRhs()) : BlockArgument();
+  if (!twice || twice.getLhs() != sum || twice.getRhs() != sum || !zero || zero.getArgNumber() == 0)
+    return false;
+  Value parameter = op.getParameters()[zero.getArgNumber() - 1];
+  bool isPerChannel = cast<RankedTensorType>(parameter.getType()).getRank() == 1;
+  std::optional<std::vector<int32_t>> zeros = isPerChannel ? constantIntegers(parameter) : std::nullopt;
+  if (!zeros || (!isFirst && (!function.isDoubled || function.zeros != *zeros)))
+    return false;
+  function.isDoubled = true;
+  function.zeros = std::move(*zeros);
+  return true;
+}
+
 bool StepFunction::Builder::add(Operation *inner) {
-  if (isa<arith::ConstantOp, arith::CmpFOp>(inner))
+  if (isa<arith::ConstantOp, arith::CmpFOp, arith::AddIOp, arith::SubIOp>(inner))
     return true; // read by the ops that use them
   if (auto select = dyn_cast<arith::SelectOp>(inner))
     return addSelect(select);
   Step step{Kind::FromSum, 0};
   if (auto convert = dyn_cast<arith::SIToFPOp>(inner)) {
-    if (convert.getIn() != op.getBody().getArgument(0) || !convert.getType().isF32())
+    if (!convertsSum(convert.getIn()) || !convert.getType().isF32())
       return false;
   } else {
     std::optional<Kind> kind = kindOf(inner);
@@ -192,11 +214,16 @@ float StepFunction::apply(const Step &step, float lhs, float rhs) {
   llvm_unreachable("every kind of step is above");
 }
 
+float StepFunction::wholeSum(int64_t channel, int32_t sum) const {
+  return float(isDoubled ? 2 * int64_t(sum) - zeros[channel] : sum);
+}
+
 void StepFunction::evaluate(int64_t channel, int32_t sum) {
   for (const Parameter &parameter : parameters)
     values[parameter.value] = parameter.channels[channel];
   for (const Step &step : steps)
-    values[step.result] = step.kind == Kind::FromSum ? float(sum) : apply(step, values[step.lhs], values[step.rhs]);
+    values[step.result] = step.kind == Kind::FromSum ? wholeSum(channel, sum)
+                                                            : apply(step, values[step.lhs], values[step.rhs]);
 }
 
 int32_t StepFunction::code(int64_t channel, int32_t sum) {

@@ -43,6 +43,11 @@ private:
   std::optional<Trend> trendOf(const Step &step, llvm::ArrayRef<Trend> trends) const;
   void evaluate(int64_t channel, int32_t sum);
 
+  /// The integer that is converted: the accumulator, or twice that less `zeros` (numerics N4, `odd`).
+  float wholeSum(int64_t channel, int32_t sum) const;
+
+  bool isDoubled = false;
+  std::vector<int32_t> zeros; ///< Per channel, where doubled.
   std::vector<Step> steps;
   std::vector<Parameter> parameters;
   std::vector<float> values; ///< Constants, parameters of one channel, then what steps compute.

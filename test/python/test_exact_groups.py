@@ -126,10 +126,44 @@ def test_tables(tmp_path):
 
 def test_formats_of_activations(tmp_path):
     g = Graph()
-    for kind, bits in [(SIGNED, 8), (SIGNED, 3), (ODD, 1), (ODD, 4), (ODD, 7), (UNSIGNED, 1), (UNSIGNED, 5)]:
+    for kind, bits in [(SIGNED, 8), (SIGNED, 3), (ODD, 1), (ODD, 4), (ODD, 7), (ODD, 8), (UNSIGNED, 1), (UNSIGNED, 5)]:
         y = g.coded(g.some(), kind, 0.8, bits, 1)
         weight = g.coded_weight(g.numbers(5, 12, 3, 3))
         g.codes(g.plain_conv(y, weight, g.numbers(5)))
+    g.check(tmp_path)
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_odd_activations(bits, tmp_path):
+    """Residuals, pools, movement, tables, thresholds and reals of codes that have no zero (numerics N2)."""
+    g = Graph()
+    y = g.coded(g.some(), ODD, 0.5 if bits > 1 else 4, bits)
+    g.codes(g.op("Relu", [g.op("Add", [g.plain_conv(g.x, g.coded_weight(g.numbers(12, 12, 1, 1))), y])]))
+    for pads, more in ([0] * 4, {}), ([1, 0, 1, 2], {}), ([1] * 4, {"count_include_pad": 1}):
+        average = g.op("AveragePool", [y], kernel_shape=[3, 3], pads=pads, strides=[2, 1], **more)
+        g.codes(average, 0.12), g.codes(average, 0.3, 6, 20)
+        g.output(g.op("AveragePool", [y], kernel_shape=[3, 3], pads=pads, **more), 4)
+    g.codes(g.op("GlobalAveragePool", [y]), 0.1)
+    g.output(g.op("GlobalAveragePool", [y]), 4)
+    moved = g.op("MaxPool", [g.op("Concat", [y, g.op("Transpose", [y], perm=[0, 1, 2, 3])], axis=1)], kernel_shape=[2, 2])
+    g.codes(g.op("Sigmoid", [y]), 0.01)
+    for outputs, kind, width in (7, UNSIGNED, 2), (9, ODD, 1), (5, UNSIGNED, 8):
+        g.coded(g.plain_conv(moved, g.coded_weight(g.numbers(outputs, 24, 3, 1)), g.numbers(outputs)), kind, 9, width, 1)
+    g.coded(g.plain_conv(y, g.coded_weight(g.numbers(12, 1, 2, 2)), g.numbers(12), group=12), UNSIGNED, 6, 2, 1)
+    g.output(g.plain_conv(moved, g.coded_weight(g.numbers(6, 12, 1, 1)), group=2), 4)
+    g.check(tmp_path)
+
+
+def test_padded_odd_activations_are_reals(tmp_path):
+    """No code stands for the padding (numerics G4, G1). Steps are powers of two, so that float sums are exact."""
+    g = Graph()
+    for bits in (1, 8):
+        y = g.coded(g.some(), ODD, 2, bits)
+        scales = np.full((len(g.candidates), 1, 1, 1, 1), 0.25, F32)
+        weight = g.coded_weight(g.numbers(5, 12, 3, 3), scales=scales)
+        g.output(g.plain_conv(y, weight, pads=[1] * 4), 4)
+        g.output(g.op("Pad", [y, g.constant(np.array([0, 0, 1, 1, 0, 0, 0, 2]))]), 4)
+        g.codes(g.op("Pad", [y, g.constant(np.array([0, 0, 1, 1, 0, 0, 0, 2]))], mode="reflect"))
     g.check(tmp_path)
 
 

@@ -158,6 +158,8 @@ class _Machine:
             return False
         if any(name and name not in self.graph.constants for name in node.inputs[2:]):
             return False
+        if node.op == "Conv" and not x.quantizer.represents_zero and any(self._window(node, x, weights).pads):
+            return False
         if node.op != "Conv" and weights.q.ndim != 2:
             return False
         axis = self._output_axis(node)
@@ -183,10 +185,11 @@ class _Machine:
         self._finish(group, accumulator, axis)
 
     @staticmethod
-    def _convolve(node: Node, x: Codes, weights: np.ndarray) -> np.ndarray:
-        window = window_of(node.attributes, weights.shape[2:], x.shape[2:])
-        if any(window.pads) and not x.quantizer.represents_zero:
-            raise NumericsError(f"{node.label}: padded, but its input format has no zero")
+    def _window(node: Node, x: Codes, weights: "np.ndarray | Codes"):
+        return window_of(node.attributes, weights.shape[2:], x.shape[2:])
+
+    def _convolve(self, node: Node, x: Codes, weights: np.ndarray) -> np.ndarray:
+        window = self._window(node, x, weights)
         return like(accumulate_convolution(two_dimensional(x.integers), two_dimensional(weights), window.strides,
                                            window.pads, window.dilations, node.attributes.get("group", 1)), x.q)
 

@@ -240,3 +240,62 @@ func.func @stays_real(%q: tensor<1x4x8xi8>, %x: tensor<1x4x8xf32>, %given: tenso
       : tensor<1x4x8xf32>, tensor<2x4x1xf32> -> tensor<1x2x8xf32>
   return %a, %b, %c : tensor<1x2x8xf32>, tensor<1x2x8xf32>, tensor<1x2x8xf32>
 }
+
+// -----
+
+// Codes of `odd` are summed as they are, then doubled, and 255 * sum(w) is taken off: 2 (q0 - 2 q1) - 255 * -1.
+// CHECK-LABEL: func.func @odd_input
+// CHECK-SAME:    (%[[Q:.+]]: tensor<1x2x8xi8>, %[[R:.+]]: tensor<1x2x8xi8>)
+// CHECK-DAG:     %[[ZEROS:.+]] = arith.constant dense<[-255, 510]> : tensor<2xi32>
+// CHECK:         lowbit.conv %[[Q]], %{{.+}} params(%{{.+}}, %{{.+}}, %[[R]], %[[ZEROS]])
+// CHECK-SAME:      input_zero = 0 : i32
+// CHECK-NEXT:    ^bb0(%[[ACC:.+]]: i32, %{{.+}}: f32, %{{.+}}: f32, %[[R0:.+]]: i8, %[[Z:.+]]: i32):
+// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[ACC]], %[[ACC]] : i32
+// CHECK-NEXT:      %[[EXACT:.+]] = arith.subi %[[TWICE]], %[[Z]] : i32
+// CHECK-NEXT:      arith.sitofp %[[EXACT]] : i32 to f32
+// CHECK:           %[[CODE:.+]] = arith.extui %[[R0]] : i8 to i32
+// CHECK:           %[[BOTH:.+]] = arith.addi %[[CODE]], %[[CODE]] : i32
+// CHECK-NEXT:      arith.subi %[[BOTH]], %c7_i32 : i32
+#odd = affine_map<(n, c, w) -> (n, c, w)>
+func.func @odd_input(%q: tensor<1x2x8xi8>, %r: tensor<1x2x8xi8>) -> tensor<1x2x8xi8> {
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %zero = arith.constant dense<0> : tensor<i32>
+  %w = arith.constant dense<[[[1], [-2]], [[1], [1]]]> : tensor<2x2x1xi8>
+  %x = msq.dequantize %q, %one, %zero {format = #msq.format<odd, 8>}
+      : tensor<1x2x8xi8>, tensor<f32>, tensor<i32> -> tensor<1x2x8xf32>
+  %other = msq.dequantize %r, %one, %zero {format = #msq.format<odd, 3>}
+      : tensor<1x2x8xi8>, tensor<f32>, tensor<i32> -> tensor<1x2x8xf32>
+  %weights = msq.dequantize %w, %one, %zero {format = #msq.format<signed, 4>}
+      : tensor<2x2x1xi8>, tensor<f32>, tensor<i32> -> tensor<2x2x1xf32>
+  %conv = msq.conv %x, %weights {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>}
+      : tensor<1x2x8xf32>, tensor<2x2x1xf32> -> tensor<1x2x8xf32>
+  %empty = tensor.empty() : tensor<1x2x8xf32>
+  %sum = linalg.generic {indexing_maps = [#odd, #odd, #odd], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%conv, %other : tensor<1x2x8xf32>, tensor<1x2x8xf32>) outs(%empty : tensor<1x2x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %out: f32):
+    %t = arith.addf %a, %b : f32
+    linalg.yield %t : f32
+  } -> tensor<1x2x8xf32>
+  %y = msq.quantize %sum, %one, %zero {format = #msq.format<odd, 8>}
+      : tensor<1x2x8xf32>, tensor<f32>, tensor<i32> -> tensor<1x2x8xi8>
+  return %y : tensor<1x2x8xi8>
+}
+
+// -----
+
+// No code stands for the padding of `odd` (numerics G4).
+// CHECK-LABEL: func.func @padded_odd_input
+// CHECK-NOT:     lowbit.conv
+// CHECK:         msq.conv
+func.func @padded_odd_input(%q: tensor<1x2x8xi8>) -> tensor<1x2x9xf32> {
+  %one = arith.constant dense<1.0> : tensor<f32>
+  %zero = arith.constant dense<0> : tensor<i32>
+  %w = arith.constant dense<1> : tensor<2x2x1xi8>
+  %x = msq.dequantize %q, %one, %zero {format = #msq.format<odd, 2>}
+      : tensor<1x2x8xi8>, tensor<f32>, tensor<i32> -> tensor<1x2x8xf32>
+  %weights = msq.dequantize %w, %one, %zero {format = #msq.format<signed, 4>}
+      : tensor<2x2x1xi8>, tensor<f32>, tensor<i32> -> tensor<2x2x1xf32>
+  %y = msq.conv %x, %weights {strides = array<i64: 1>, pads = array<i64: 0, 1>, dilations = array<i64: 1>}
+      : tensor<1x2x8xf32>, tensor<2x2x1xf32> -> tensor<1x2x9xf32>
+  return %y : tensor<1x2x9xf32>
+}

@@ -99,8 +99,8 @@ func.func @quantize_odd(%x: tensor<1x4xf32>, %scale: tensor<f32>) -> tensor<1x4x
 // CHECK:           arith.sitofp
 // CHECK:         linalg.generic
 // CHECK:           %[[CODE:.+]] = arith.extui %{{.+}} : i8 to i32
-// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[CODE]], %[[CODE]] : i32
 // CHECK:           %[[LEVELS:.+]] = arith.constant 3 : i32
+// CHECK:           %[[TWICE:.+]] = arith.addi %[[CODE]], %[[CODE]] : i32
 // CHECK:           arith.subi %[[TWICE]], %[[LEVELS]] : i32
 func.func @dequantize(%q: tensor<1x4xi8>, %scale: tensor<f32>) -> (tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>) {
   %zero = arith.constant dense<0> : tensor<i32>

@@ -409,7 +409,7 @@ func.func @other_results(%x: tensor<1x1x8xi8>) -> (tensor<1x4x8xi8>, tensor<1x4x
 
 // -----
 
-// What reads the code does not matter: it is doubled here, as `odd` codes are for the next layer, and a real.
+// What reads the code does not matter: it is doubled here, and made a real.
 // CHECK-LABEL: func.func @read_again
 // CHECK:         %[[REACHED:.+]] = arith.cmpi sge
 // CHECK-NEXT:    %[[STEP:.+]] = arith.extui %[[REACHED]] : i1 to i32
@@ -430,4 +430,33 @@ func.func @read_again(%x: tensor<1x1x8xi8>) -> (tensor<1x4x8xi8>, tensor<1x4x8xf
     lowbit.yield %double, %back : i8, f32
   } : tensor<1x1x8xi8>, tensor<4x1x1xi8> -> tensor<1x4x8xi8>, tensor<1x4x8xf32>
   return %y#0, %y#1 : tensor<1x4x8xi8>, tensor<1x4x8xf32>
+}
+
+// -----
+
+// The sum of `odd` codes is 2 acc - z: half of it is at least 1 from 2 on (z = 2) or -1 on (z = -4).
+// CHECK-LABEL: func.func @odd_input
+// CHECK-DAG:     %[[FIRST:.+]] = arith.constant dense<[2, -1]> : tensor<2xi32>
+// CHECK-DAG:     %[[SECOND:.+]] = arith.constant dense<[3, 0]> : tensor<2xi32>
+// CHECK:         lowbit.conv %{{.+}}, %{{.+}} params(%[[FIRST]], %[[SECOND]])
+// CHECK-NOT:     arith.addi
+// CHECK:         arith.cmpi sge
+// CHECK-NOT:     arith.sitofp
+// CHECK:         return
+func.func @odd_input(%x: tensor<1x1x8xi8>) -> tensor<1x2x8xi8> {
+  %w = arith.constant dense<[[[1]], [[-2]]]> : tensor<2x1x1xi8>
+  %zeros = arith.constant dense<[2, -4]> : tensor<2xi32>
+  %y = lowbit.conv %x, %w params(%zeros) attributes {strides = array<i64: 1>, pads = array<i64: 0, 0>,
+      dilations = array<i64: 1>, groups = 1 : i64, kernel = array<i64: 1>, input_zero = 0 : i32,
+      weight_format = #msq.format<signed, 2>, weight_zero = 0 : i32} {
+  ^bb0(%acc: i32, %zero: i32):
+    %twice = arith.addi %acc, %acc : i32
+    %exact = arith.subi %twice, %zero : i32
+    %real = arith.sitofp %exact : i32 to f32
+    %half = arith.constant 0.5 : f32
+    %scaled = arith.mulf %real, %half : f32
+    %code = lowbit.round %scaled {low = 0 : i32, high = 2 : i32, zero = 0 : i32} : f32
+    lowbit.yield %code : i8
+  } : tensor<1x1x8xi8>, tensor<2x1x1xi8>, (tensor<2xi32>) -> tensor<1x2x8xi8>
+  return %y : tensor<1x2x8xi8>
 }
