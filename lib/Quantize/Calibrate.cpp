@@ -1,9 +1,11 @@
 //===- Calibrate.cpp - stages S1, S3 and S6 -------------------------------===//
 #include "Calibrate.h"
 
+#include "Equalize.h"
 #include "Statistics.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Parallel.h"
 
 #include <Eigen/Core>
 
@@ -23,6 +25,9 @@ constexpr double largestRatio = 4;
 /// A candidate of 8 bits should lose less than this; where it does not, edges that lose more than `coarseLoss` of the
 /// variance of their channels are to blame, and leaving them real must at least halve the loss.
 constexpr double acceptableLoss = 0.05, coarseLoss = 0.1, realEdgeGain = 0.5;
+
+/// Sizes of channels need few.
+constexpr size_t equalizingSamples = 32;
 
 std::vector<float> roundToHalf(ArrayRef<float> values) {
   std::vector<float> result;
@@ -102,11 +107,13 @@ public:
     return rounded(real, {});
   }
 
-  Expected<const SiteChoice *> site(unsigned site, StringRef source, const Simulator &simulator) override {
+  Error decide(unsigned site, StringRef source, const Simulator &simulator) override {
     if (calibrator.network.sites[site].sources.size() > 1)
       calibrator.floatHistograms.try_emplace(source, histogramOf({simulator.live(source)}));
-    return nullptr;
+    return Error::success();
   }
+
+  void code(unsigned, StringRef, Batch &) override {}
 
 private:
   Calibrator &calibrator;
@@ -131,21 +138,24 @@ public:
     return rounded(real, choice.corrections[layer]);
   }
 
-  Expected<const SiteChoice *> site(unsigned site, StringRef source, const Simulator &simulator) override {
+  Error decide(unsigned site, StringRef source, const Simulator &simulator) override {
+    if (plan.sites[site] == 0 || decided[site])
+      return Error::success();
     SiteChoice &result = choice.sites[site];
-    if (plan.sites[site] == 0)
-      return nullptr;
-    if (!decided[site]) {
-      Histogram histogram = measure(calibrator.network.sites[site], simulator);
-      Expected<FunctionValues> made = calibrator.functions.valuesAt(site, histogram.centres());
-      if (!made)
-        return made.takeError();
-      result = searchSite(histogram, plan.sites[site], *made);
-      choice.siteSqnr[site] = sqnrOf(histogram, result);
-      choice.siteLoss[site] = channelLoss(*simulator.live(source), histogram, result, *made);
-      decided[site] = true;
-    }
-    return &result;
+    Histogram histogram = measure(calibrator.network.sites[site], simulator);
+    Expected<FunctionValues> made = calibrator.functions.valuesAt(site, histogram.centres());
+    if (!made)
+      return made.takeError();
+    result = searchSite(histogram, plan.sites[site], *made);
+    choice.siteSqnr[site] = sqnrOf(histogram, result);
+    choice.siteLoss[site] = channelLoss(*simulator.live(source), histogram, result, *made);
+    decided[site] = true;
+    return Error::success();
+  }
+
+  void code(unsigned site, StringRef, Batch &values) override {
+    if (plan.sites[site] != 0)
+      parallelFor(0, values.rows, [&](size_t row) { fakeQuantize(values.row(row), choice.sites[site]); });
   }
 
 private:
@@ -169,11 +179,33 @@ private:
   }
 };
 
-Calibrator::Calibrator(const Network &network, Executor &executor)
+Calibrator::Calibrator(Network &network, Executor &executor)
     : network(network), simulator(network, executor), functions(network, executor),
       floatMoments(network.layers.size()) {
+  roundMasters();
+}
+
+void Calibrator::roundMasters() {
+  master.clear();
   for (const Layer &layer : network.layers)
     master.push_back(roundToHalf(layer.weights));
+}
+
+Error Calibrator::equalize(ArrayRef<Batch> samples) {
+  std::vector<Batch> some;
+  for (const Batch &input : samples) {
+    size_t count = std::min(input.rows, equalizingSamples);
+    Batch part{input.dims, count, {}};
+    for (size_t i = 0; i < count; ++i)
+      llvm::append_range(part.values, input.row(i * input.rows / count));
+    some.push_back(std::move(part));
+  }
+  std::function<void()> silent;
+  std::swap(simulator.progress, silent);
+  Error error = equalizeChannels(network, simulator, some);
+  std::swap(simulator.progress, silent);
+  roundMasters();
+  return error;
 }
 
 Error Calibrator::measureFloat(ArrayRef<Batch> samples) {

@@ -51,7 +51,10 @@ struct Moments {
 class Calibrator {
 public:
   /// The references outlive the calibrator.
-  Calibrator(const Network &network, Executor &executor);
+  Calibrator(Network &network, Executor &executor);
+
+  /// Moves factors among the layers of the network (Equalize.h); before measureFloat().
+  llvm::Error equalize(llvm::ArrayRef<Batch> inputs);
 
   /// Runs the float network: its outputs and moments are what candidates are held against. `inputs` are all samples of
   /// each graph input; they outlive the calls of calibrate().
@@ -74,7 +77,7 @@ public:
   void onStep(std::function<void()> callback) { simulator.progress = std::move(callback); }
 
 private:
-  const Network &network;
+  Network &network;
   Simulator simulator;
   SiteFunctions functions;
   llvm::ArrayRef<Batch> inputs;
@@ -85,6 +88,7 @@ private:
   Task kind = Task::Regress;
   std::map<std::pair<size_t, unsigned>, WeightChoice> searched; ///< By layer and bits: candidates share them.
 
+  void roundMasters();
   const WeightChoice &weightsOf(size_t layer, unsigned bits);
   llvm::Error runStage(llvm::StringRef stage, const WidthPlan &plan, bool correct, CandidateChoice &choice);
   llvm::Expected<CandidateChoice> calibrateAt(const WidthPlan &plan, llvm::StringRef suffix);

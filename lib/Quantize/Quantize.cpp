@@ -201,7 +201,7 @@ private:
     return std::min(fit, wanted);
   }
 
-  int calibrate(const Network &network, data::CalibrationSource &source) {
+  int calibrate(Network &network, data::CalibrationSource &source) {
     Calibrator calibrator(network, executor);
     Expected<std::vector<Batch>> inputs = readSamples(source, 1);
     if (!inputs)
@@ -212,6 +212,8 @@ private:
     inputs = readSamples(source, samples);
     if (!inputs)
       return fail(diagnostics, inputs.takeError(), invalidInput);
+    if (Error error = calibrator.equalize(*inputs))
+      return fail(diagnostics, std::move(error), unsupported);
     if (Error error = runStages(calibrator, network, *inputs))
       return fail(diagnostics, std::move(error), unsupported);
     Report result{network, calibrator.masters(), plans, choices, calibrator.task(), samples, options.threshold};

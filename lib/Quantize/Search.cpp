@@ -9,6 +9,7 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -132,11 +133,19 @@ size_t Histogram::binOf(float value) const {
 
 float Histogram::centre(size_t bin) const { return lowest + (float(bin) + 0.5f) / binsPerUnit; }
 
-void Histogram::add(float value) {
-  if (value == 0)
-    ++zeros;
-  else if (std::isfinite(value))
-    ++bins[binOf(value)];
+void Histogram::add(ArrayRef<float> values) {
+  constexpr size_t block = 1024;
+  for (size_t begin = 0; begin < values.size(); begin += block) {
+    ArrayRef<float> part = values.slice(begin, std::min(block, values.size() - begin));
+    // Places in a loop of their own, which vectorizes; those of values that are not finite are not used.
+    std::array<int, block> places;
+    for (size_t i = 0; i < part.size(); ++i)
+      places[i] = int(std::min(float(binCount - 1), std::max(0.0f, (part[i] - lowest) * binsPerUnit)));
+    for (size_t i = 0; i < part.size(); ++i) {
+      zeros += part[i] == 0;
+      bins[places[i]] += part[i] != 0 && std::isfinite(part[i]);
+    }
+  }
 }
 
 void Histogram::add(const Histogram &other) {

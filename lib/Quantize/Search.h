@@ -53,7 +53,7 @@ public:
   Histogram(float low, float high);
 
   /// Values that are not finite do not count.
-  void add(float value);
+  void add(llvm::ArrayRef<float> values);
   void add(const Histogram &other);
 
   float low() const { return lowest; }

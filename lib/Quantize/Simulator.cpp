@@ -154,12 +154,10 @@ Error Simulator::step(size_t index, Policy &policy) {
     applyAffine(index, policy.affine(step.index, values.find(step.node.inputs[0])->second));
     return Error::success();
   }
-  Expected<const SiteChoice *> choice = policy.site(step.index, step.node.inputs[0], *this);
-  if (!choice)
-    return choice.takeError();
+  if (Error error = policy.decide(step.index, step.node.inputs[0], *this))
+    return error;
   Batch batch = take(index, step.node.inputs[0]);
-  if (*choice)
-    parallelFor(0, batch.rows, [&](size_t row) { fakeQuantize(batch.row(row), **choice); });
+  policy.code(step.index, step.node.inputs[0], batch);
   values[step.node.outputs[0]] = std::move(batch);
   return Error::success();
 }

@@ -33,8 +33,10 @@ public:
   virtual ~Policy();
   virtual std::vector<float> weights(unsigned layer) = 0;
   virtual AffineValues affine(unsigned layer, const Batch &accumulators) = 0;
-  /// Null: values stay real. `source` is the tensor about to be quantized.
-  virtual llvm::Expected<const SiteChoice *> site(unsigned site, llvm::StringRef source, const Simulator &simulator) = 0;
+  /// Called before code(), while all sources that exist by now are alive in `simulator`.
+  virtual llvm::Error decide(unsigned site, llvm::StringRef source, const Simulator &simulator) = 0;
+  /// Replaces the values of `source` by those of their codes; may leave them real.
+  virtual void code(unsigned site, llvm::StringRef source, Batch &values) = 0;
 };
 
 class Simulator {

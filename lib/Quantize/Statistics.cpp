@@ -32,6 +32,8 @@ std::vector<size_t> calibrationRows(const Batch &batch) {
 
 /// Statistics look at this many values of a tensor, or of a channel, spread over all samples: enough for three digits.
 constexpr size_t valuesOfTensor = size_t(1) << 21, valuesOfChannel = size_t(1) << 16;
+/// A channel's loss is only held against a tenth.
+constexpr size_t valuesOfLoss = size_t(1) << 12;
 
 /// A step through `count` values that takes about `wanted` of them; odd, so that it does not follow a picture's
 /// columns.
@@ -113,8 +115,7 @@ Histogram histogramOf(ArrayRef<const Batch *> now, ArrayRef<const Histogram *> l
   }
   Histogram histogram(all.low, all.high);
   for (const std::vector<float> &values : samples)
-    for (float value : values)
-      histogram.add(value);
+    histogram.add(values);
   for (const Histogram *other : later)
     histogram.add(*other);
   return histogram;
@@ -168,7 +169,7 @@ double channelLoss(const Batch &batch, const Histogram &histogram, const SiteCho
     return 0;
   size_t channels = batch.dims[1], inner = batch.stride() / channels;
   std::vector<size_t> rows = calibrationRows(batch);
-  size_t step = std::min(stepOf(rows.size() * inner, valuesOfChannel), inner);
+  size_t step = std::min(stepOf(rows.size() * inner, valuesOfLoss), inner);
   std::vector<ChannelSums> sums(channels);
   parallelFor(0, channels, [&](size_t channel) {
     std::vector<float> values, coded;

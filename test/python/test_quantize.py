@@ -118,6 +118,52 @@ def test_outputs_by_candidate(small, tmp_path):
     assert error[1] < 0.06
 
 
+def unlike_sources(path):
+    """Two convolutions, one of thirty times the other's size, into a concat, a channel shuffle and a convolution; all
+    weights are float16 numbers. Returns the last weights."""
+    rng = np.random.default_rng(3)
+    helper, constants = onnx.helper, []
+
+    def constant(name, value):
+        constants.append(onnx.numpy_helper.from_array(value, name))
+        return name
+
+    def weights(name, scale, *shape):
+        return constant(name, rng.normal(0, scale, shape).astype(np.float16).astype(np.float32))
+
+    nodes = [helper.make_node("Conv", ["x", weights("wa", 0.3, 4, 3, 3, 3)], ["a"], name="node_a"),
+             helper.make_node("Conv", ["x", weights("wb", 9.0, 4, 3, 3, 3)], ["b"], name="node_b"),
+             helper.make_node("Relu", ["a"], ["ra"]), helper.make_node("Relu", ["b"], ["rb"]),
+             helper.make_node("Concat", ["ra", "rb"], ["cat"], axis=1),
+             helper.make_node("Reshape", ["cat", constant("split", np.array([1, 2, 4, 36]))], ["two"]),
+             helper.make_node("Transpose", ["two"], ["turned"], perm=[0, 2, 1, 3]),
+             helper.make_node("Reshape", ["turned", constant("joined", np.array([1, 8, 6, 6]))], ["mixed"]),
+             helper.make_node("Conv", ["mixed", weights("wc", 0.3, 6, 8, 1, 1)], ["c"], name="node_c")]
+    last = onnx.numpy_helper.to_array(constants[-1]).copy()
+    last[:, 1::2] = (last[:, 1::2] / 32).astype(np.float16)  # What comes from b counts no more than the rest.
+    constants[-1].CopyFrom(onnx.numpy_helper.from_array(last, "wc"))
+    graph = helper.make_graph(nodes, "unlike", [helper.make_tensor_value_info("x", 1, [1, 3, 8, 8])],
+                              [helper.make_tensor_value_info("c", 1, [1, 6, 6, 6])], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return last
+
+
+def test_sources_of_unlike_size_are_equalized(tmp_path):
+    last = unlike_sources(tmp_path / "m.onnx")
+    x = np.random.default_rng(4).normal(0, 1, (16, 3, 8, 8)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    text, code = quantize(tmp_path / "m.onnx", tmp_path / "x.npy", "f32,w8a8", tmp_path / "s.onnx")
+    assert code == 0, text
+    written = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(tmp_path / "s.onnx").graph.initializer}
+    exponents = np.log2(written["wc"].astype(np.float32) / last)
+    assert (exponents == np.round(exponents)).all() and (exponents == exponents[:1]).all(), "a power of two a channel"
+    assert exponents[:, 1::2].min() >= exponents[:, 0::2].max() + 2, "what comes from the large source is divided"
+    real = np.concatenate([outputs(tmp_path / "m.onnx", row[None]) for row in x])
+    got = [np.concatenate([outputs(tmp_path / "s.onnx", row[None], i) for row in x]) for i in range(2)]
+    np.testing.assert_allclose(got[0], real, rtol=1e-5, atol=1e-5 * np.abs(real).max())
+    assert np.square(got[1] - real).mean() / real.var() < 5e-4  # 1.3e-2 with one scale for both sources as they are.
+
+
 def test_same_input_same_bytes(small, tmp_path):
     model, calibration, _ = small
     for name in ("a", "b"):
