@@ -51,8 +51,8 @@ def rows_accuracy(bench: Bench, workload: datasets.Workload) -> Rows:
         return
     reference = 100. if workload.metric == "pixels" else bench.keep(f"{workload.model}/float", lambda: measure.score(
         bench, workload, measure.onnx_runtime(bench.model_file(workload.model)))[0])
-    yield [workload.model, workload.metric, "float", f"{reference:.2f}", "", ""]
     path = bench.artifact(bench.switchable(workload), workload.model, *workload.flags)
+    yield [bench.named(workload), workload.metric, "float", f"{reference:.2f}", "", ""]
     for name in CANDIDATES:
         value = bench.keep(f"{workload.model}/{name}", lambda: measure.score(bench, workload, ours(path, name))[0])
         yield ["", "", name, f"{value:.2f}", f"{value - reference:+.2f}",
@@ -64,17 +64,16 @@ def _by_accuracy(ours_: float, theirs: float, limit: float) -> str:
 
 
 def _against_oracle(bench: Bench, workload: datasets.Workload, networks: tuple) -> list:
-    """What is compared, its value, and by what N10 holds ("": it does not; null: N10 gives no bound)."""
+    """What is compared, its value, and by what N10 holds ("": it does not)."""
     a, b = (measure.score(bench, workload, network) for network in networks)
-    if workload.metric == "ap50":
-        return [f"AP50 − AP50 ({a[0]:.2f}, {b[0]:.2f})", a[0] - b[0], _by_accuracy(a[0], b[0], MOST_APART_AP)]
-    if workload.metric == "auc":
-        return ["AUC − AUC, points", a[0] - b[0], None]
+    both = f"({a[0]:.2f} and {b[0]:.2f})"
+    if workload.metric in ("ap50", "auc"):
+        limit = MOST_APART_AP if workload.metric == "ap50" else MOST_APART
+        return [f"{workload.metric.upper()}, points apart {both}", a[0] - b[0], _by_accuracy(a[0], b[0], limit)]
     share = datasets.agreement(a[1], b[1])
-    if workload.metric == "pixels":
-        return [f"equal classes, % of pixels of {len(a[1])}", share, None]
     by = "agreement" if share >= LEAST_AGREEMENT else _by_accuracy(a[0], b[0], MOST_APART)
-    return [f"top-1 agreement, % of {len(a[1])} ({a[0]:.1f} and {b[0]:.1f} right)", share, by]
+    what = "equal classes, % of the pixels" if workload.metric == "pixels" else "top-1 agreement, %"
+    return [f"{what} of {len(a[1])} {both}", share, by]
 
 
 def rows_oracle(bench: Bench, workload: datasets.Workload) -> Rows:
@@ -86,8 +85,8 @@ def rows_oracle(bench: Bench, workload: datasets.Workload) -> Rows:
     for index, name in enumerate(CANDIDATES):
         what, value, by = bench.keep(f"{workload.model}/{name}/oracle", lambda: _against_oracle(
             bench, workload, (ours(path, name), measure.oracle(switchable, index))))
-        yield ["" if index else workload.model, name, what, f"{value:.4g}",
-               "" if by is None else f"holds by {by}" if by else mark(False)]
+        yield ["" if index else bench.named(workload), name, what, f"{value:.4g}",
+               f"holds by {by}" if by else mark(False)]
 
 
 def rows_layers(bench: Bench, workload: datasets.Workload) -> Rows:

@@ -49,12 +49,14 @@ SECTIONS = {
         "0.5 points. Candidates far below float are reported by `anybit quantize` with a warning; 1 bit needs training."),
     "oracle": Section(
         "The artifact against ONNX Runtime on the same switchable file", ["model", "candidate", "what", "value", "N10"],
-        accuracy.rows_oracle, "Numerics N10: top-1 agreement of at least 99.5 %, or accuracies that differ by at most 1 point (AP50: 1.5); in "
-        "brackets those of the artifact and of ONNX Runtime."),
+        accuracy.rows_oracle, "Numerics N10: top-1 agreement (of each pixel where the output is a map of classes) of at least "
+        "99.5 %, or accuracies that differ by at most 1 point (AP50: 1.5); in brackets those of the artifact and of ONNX "
+        "Runtime."),
     "layers": Section(
         "The artifact against anybit.reference", ["model", "candidate", "largest difference", ""], accuracy.rows_layers,
         "Sixteen test samples, compared with ==. Both networks end in a Softmax, a real-valued op outside of bit identity "
-        "(N6): one unit of its last place, 1.2e-7, may differ; `test/python/test_exact_layers.py` compares each layer."),
+        "(N6): one unit of its last place, 1.2e-7, may differ; `test/python/test_exact_models.py` compares the codes of "
+        "each layer."),
     "speed": Section(
         "Latency", ["model", "ONNX Runtime f32", "ONNX Runtime int8", "f32", *speed.FOUR, "w8a8 ÷ int8 (≤ 1.5)",
                     "f32 ÷ f32 (≤ 2)"], speed.rows_speed,
@@ -96,9 +98,8 @@ def measure_section(bench: Bench, section: Section, chosen: list[datasets.Worklo
 
 
 def head(options: argparse.Namespace) -> str:
-    limit = f" {options.limit} samples of each test set only, spread evenly." if options.limit else ""
     return (f"Measured by `bench/evidence.py` on {processor()}, {os.cpu_count()} cores, {platform.system()} "
-            f"{platform.machine()}, {time.strftime('%Y-%m-%d')}.{limit}")
+            f"{platform.machine()}, {time.strftime('%Y-%m-%d')}.")
 
 
 def parsed() -> argparse.Namespace:
@@ -106,6 +107,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--section", default=",".join(SECTIONS), help=f"of {','.join(SECTIONS)}")
     parser.add_argument("--models", default="", help="comma separated parts of model names; all by default")
     parser.add_argument("--limit", type=int, default=None, help="samples of each test set, all by default")
+    parser.add_argument("--calibration", type=int, default=None, help="samples for calibration, all by default")
     parser.add_argument("--seconds", type=float, default=20, help="of each model in the latency section")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "evidence")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs" / "evidence.md")

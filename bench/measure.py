@@ -76,6 +76,13 @@ class Bench:
             raise Missing(f"anybit {arguments[0]} ended with {process.returncode}: {lines[0]}")
         return Cost(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
+    def named(self, workload: datasets.Workload) -> str:
+        """The model, and in brackets what was left out of its sets."""
+        calibration = self.kept.get(f"{workload.model}/calibration")
+        words = [f"{self.options.limit} test samples"] if self.options.limit else []
+        words += [f"{calibration} for calibration"] if calibration else []
+        return f"{workload.model} ({', '.join(words)})" if words else workload.model
+
     def timed(self, key: str, *arguments: object) -> None:
         """Runs a verb and keeps its cost under ``key``."""
         cost = self.anybit(*arguments)
@@ -101,7 +108,11 @@ class Bench:
         if path.exists() and not self.options.fresh:
             return path
         print(f"  quantize {stem}", file=sys.stderr, flush=True)
-        np.save(inputs, workload.calibration(self.data))
+        samples = workload.calibration(self.data)
+        if self.options.calibration:  # Spread evenly: some sets are sorted by class.
+            samples = samples[::max(1, len(samples) // self.options.calibration)][:self.options.calibration]
+            self.kept[f"{stem}/calibration"] = len(samples)
+        np.save(inputs, samples)
         self.timed(f"{stem}/quantize", "quantize", self.model_file(workload.model), "--calibration", inputs,
                    "--candidates", ",".join(candidates), "-o", path)
         inputs.unlink()
