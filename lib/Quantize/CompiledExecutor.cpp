@@ -8,7 +8,9 @@
 #include "onnx-ml.pb.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Parallel.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Threading.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
@@ -41,20 +43,25 @@ public:
     if (anybit_module_open(path.str().c_str(), &module) != ANYBIT_OK)
       return runtimeError();
     program->module.reset(module);
-    anybit_session_options options = {};
-    options.size = sizeof(options);
-    options.threads = 2;
-    anybit_session *session = nullptr;
-    if (anybit_session_create(module, &options, &session) != ANYBIT_OK)
-      return runtimeError();
-    program->session.reset(session);
+    // Samples in parallel rather than parts of one: the graphs are small, and waiting at each costs as much as they do.
+    size_t workers = std::min<size_t>(mostWorkers, hardware_concurrency().compute_thread_count());
+    for (size_t worker = 0; worker < workers; ++worker) {
+      anybit_session_options options = {};
+      options.size = sizeof(options);
+      options.threads = 1;
+      anybit_session *session = nullptr;
+      if (anybit_session_create(module, &options, &session) != ANYBIT_OK)
+        return runtimeError();
+      program->sessions.emplace_back(session);
+    }
     return program;
   }
 
   Expected<std::vector<Batch>> run(size_t samples, ArrayRef<const Batch *> inputs) override {
     const anybit_module_descriptor *descriptor = anybit_module_descriptor_of(module.get());
     if (inputs.size() != descriptor->input_count)
-      return createStringError("a calibration graph of %u inputs was given %zu", descriptor->input_count, inputs.size());
+      return createStringError("a calibration graph of %u inputs was given %zu", descriptor->input_count,
+                               inputs.size());
     std::vector<Batch> results(descriptor->output_count);
     for (uint32_t i = 0; i < descriptor->output_count; ++i) {
       const anybit_tensor &tensor = descriptor->outputs[i];
@@ -62,22 +69,37 @@ public:
       results[i].rows = samples;
       results[i].values.resize(samples * elements(tensor));
     }
-    std::vector<const void *> in(inputs.size());
-    std::vector<void *> out(results.size());
-    for (size_t sample = 0; sample < samples; ++sample) {
-      for (size_t i = 0; i < inputs.size(); ++i)
-        in[i] = inputs[i]->row(inputs[i]->rows == 1 ? 0 : sample).data();
-      for (size_t i = 0; i < results.size(); ++i)
-        out[i] = results[i].row(sample).data();
-      if (anybit_session_run(session.get(), in.data(), out.data()) != ANYBIT_OK)
-        return runtimeError();
-    }
+    std::vector<std::string> errors(sessions.size());
+    parallelFor(0, sessions.size(), [&](size_t worker) {
+      size_t begin = samples * worker / sessions.size(), end = samples * (worker + 1) / sessions.size();
+      errors[worker] = runRange(worker, begin, end, inputs, results);
+    });
+    for (const std::string &error : errors)
+      if (!error.empty())
+        return createStringError(error);
     return results;
   }
 
 private:
+  static constexpr size_t mostWorkers = 4; ///< Each has an arena of its own.
   std::unique_ptr<anybit_module, CloseModule> module;
-  std::unique_ptr<anybit_session, DestroySession> session;
+  std::vector<std::unique_ptr<anybit_session, DestroySession>> sessions;
+
+  /// Runs samples [begin, end); returns an error's words, which the runtime keeps per thread.
+  std::string runRange(size_t worker, size_t begin, size_t end, ArrayRef<const Batch *> inputs,
+                       std::vector<Batch> &results) {
+    std::vector<const void *> in(inputs.size());
+    std::vector<void *> out(results.size());
+    for (size_t sample = begin; sample < end; ++sample) {
+      for (size_t i = 0; i < inputs.size(); ++i)
+        in[i] = inputs[i]->row(inputs[i]->rows == 1 ? 0 : sample).data();
+      for (size_t i = 0; i < results.size(); ++i)
+        out[i] = results[i].row(sample).data();
+      if (anybit_session_run(sessions[worker].get(), in.data(), out.data()) != ANYBIT_OK)
+        return anybit_last_error();
+    }
+    return {};
+  }
 };
 
 class CompiledExecutor : public Executor {
