@@ -200,6 +200,6 @@ def workloads() -> dict[str, Workload]:
         Workload("deeplabv3_mnv2_dm05_voc", lambda d: (_photos(d, "coco_val_64", 257)[:32], np.zeros(32, np.int64)),
                  lambda d: _photos(d, "coco_train_64", 257), "pixels"),
         *(Workload(f"{name}_random", None, lambda d: imagenet(d, "imagenet_train_512", "imagenet", 16)[0], "none")
-          for name in ("resnet18", "resnet50")),
+          for name in ("resnet18", "resnet50", "mobilenetv1")),
     ]
     return {workload.model: workload for workload in listed}

@@ -96,8 +96,9 @@ class Bench:
         path = self.work / f"{name}.onnx"
         if not path.exists():
             import onnx
-            from generated import resnet
-            onnx.save(resnet(name.removesuffix("_random")), path)
+            from generated import GENERATED
+            network = name.removesuffix("_random")
+            onnx.save(GENERATED[network](network), path)
         return path
 
     def switchable(self, workload: datasets.Workload, candidates: tuple[str, ...] = CANDIDATES,
