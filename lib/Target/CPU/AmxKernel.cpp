@@ -50,7 +50,7 @@ private:
   void finishRows(const Unit &unit, Value from, Value to);
   void finishRow(const Unit &unit, Value row, int64_t columns);
   void finishPosition(Value tile, int64_t indexInPair, const Unit &unit, Value row, int64_t columns);
-  void finishVectors(int64_t indexInPair, const Unit &unit, Value row, ConvArguments::PixelOffset offset, int64_t columns);
+  void finishVectors(int64_t indexInPair, const Unit &unit, Value row, const ConvArguments::Pixel &pixel, int64_t columns);
 
   Value firstTile(Value pair) { return tilesInPair == 1 ? kb.index(0) : kb.min(kb.mul(pair, 2), kb.index(rows.tiles() - 2)); }
   Value span(Value tile) { return rows.spans == 1 ? kb.index(0) : divide(tile, rows.tilesInSpan); }
@@ -225,8 +225,7 @@ void AmxKernel::finishRow(const Unit &unit, Value row, int64_t columns) {
 void AmxKernel::finishPosition(Value tile, int64_t indexInPair, const Unit &unit, Value row, int64_t columns) {
   Value place = kb.add(start(tile), row);
   if (rows.joined())
-    return finishVectors(indexInPair, unit, row, [&](const PixelStrides &s) { return g.pixelOffset(kb, place, s, 1, 1); },
-                         columns);
+    return finishVectors(indexInPair, unit, row, ConvArguments::pixelAt(kb, g, place), columns);
   Value image = divide(span(tile), rows.imageSpans), y = remainder(span(tile), rows.imageSpans), x = place;
   if (rows.pitch) {
     y = divide(place, rows.pitch);
@@ -241,17 +240,17 @@ void AmxKernel::finishPosition(Value tile, int64_t indexInPair, const Unit &unit
   when(arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::ult, x, kb.index(g.width)), finish);
 }
 
-void AmxKernel::finishVectors(int64_t indexInPair, const Unit &unit, Value row, ConvArguments::PixelOffset offset,
+void AmxKernel::finishVectors(int64_t indexInPair, const Unit &unit, Value row, const ConvArguments::Pixel &pixel,
                               int64_t columns) {
   auto type = VectorType::get({16}, kb.i32);
   Value channel = kb.add(kb.mul(group(unit.block), g.channelsOut), kb.mul(inGroup(unit.block), packed.getColumns()));
   Value initial = kb.at(kb.argument(ConvArguments::initial), kb.mul(unit.block, packed.getColumns() * 4));
   Value sums = kb.at(kb.scratch(), kb.add(kb.mul(row, sumsRowBytes()), configBytes + indexInPair * rows.rows * sumsRowBytes()));
-  for (int64_t column = 0; column < columns; column += 16) {
-    Value sum = arith::AddIOp::create(kb.b, kb.loc, kb.load(type, kb.at(sums, column * 4)),
-                                      kb.load(type, kb.at(initial, column * 4)));
-    arguments.emitEpilogue(kb, sum, offset, kb.add(channel, column), columns - column);
-  }
+  SmallVector<Value> totals;
+  for (int64_t column = 0; column < columns; column += 16)
+    totals.push_back(arith::AddIOp::create(kb.b, kb.loc, kb.load(type, kb.at(sums, column * 4)),
+                                           kb.load(type, kb.at(initial, column * 4))));
+  arguments.emitEpilogue(kb, totals, pixel, channel, columns, /*packs=*/true);
 }
 
 Kernel AmxKernel::build() {

@@ -48,9 +48,7 @@ Value CodePacking::narrow(Pack pack, Value low, Value high) {
 }
 
 Value CodePacking::pack(ArrayRef<Value> codes) {
-  auto dword = [&](Value code) {
-    return arith::ExtUIOp::create(kb.b, kb.loc, VectorType::get({lanes}, kb.i32), code);
-  };
+  auto dword = [&](Value code) { return arith::ExtUIOp::create(kb.b, kb.loc, VectorType::get({lanes}, kb.i32), code); };
   Value low = narrow(Pack::UnsignedWords, dword(codes[0]), dword(codes[1]));
   Value high = narrow(Pack::UnsignedWords, dword(codes[2]), dword(codes[3]));
   return narrow(Pack::UnsignedBytes, low, high);
@@ -95,6 +93,15 @@ Value CodePacking::roundAndPack(ArrayRef<Value> reals, lowbit::RoundOp round) {
     words.push_back(packed);
   }
   return clampCodes(narrow(low < 0 ? Pack::SignedBytes : Pack::UnsignedBytes, words[0], words[1]), low, high);
+}
+
+Value CodePacking::inOrder(Value packed) {
+  if (lanes == 4)
+    return packed;
+  SmallVector<int64_t> order;
+  for (int64_t byte = 0; byte < 4 * lanes; ++byte)
+    order.push_back(byte % lanes / 4 * 16 + byte / lanes * 4 + byte % 4);
+  return vector::ShuffleOp::create(kb.b, kb.loc, packed, packed, order);
 }
 
 } // namespace anybit::cpu

@@ -6,8 +6,8 @@
 
 namespace anybit::cpu {
 
-/// Four registers of dwords become one of bytes by the saturating packs of x86 (SSE4.1, AVX2, AVX-512BW). In each 16 bytes
-/// of the result lie 4 bytes of every register, in order.
+/// Four registers of dwords become one of bytes by the saturating packs of x86 (SSE4.1, AVX2, AVX-512BW). In each 16
+/// bytes of the result lie 4 bytes of every register, in order.
 class CodePacking {
 public:
   CodePacking(KernelBuilder &kb, int64_t lanes) : kb(kb), lanes(lanes) {}
@@ -21,6 +21,8 @@ public:
   /// `round` of four registers of reals (numerics N5). Packing clamps, so that one float comparison is left: it keeps
   /// large reals off the conversion, which makes the lowest integer of anything it cannot represent, NaN included.
   mlir::Value roundAndPack(llvm::ArrayRef<mlir::Value> reals, lowbit::RoundOp round);
+  /// The bytes of a pack register by register.
+  mlir::Value inOrder(mlir::Value packed);
 
 private:
   enum class Pack { SignedWords, UnsignedWords, SignedBytes, UnsignedBytes };

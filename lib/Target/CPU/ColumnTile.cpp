@@ -85,10 +85,8 @@ SmallVector<Value> ColumnTile::loadInitial(Value block) {
 }
 
 void ColumnTile::epilogue(Value channel, ArrayRef<Value> positions, ArrayRef<Value> accumulators, int64_t columns) {
-  for (int64_t v = 0; v < vectors && v * lanes < columns; ++v)
-    for (int64_t row = 0; row < rows; ++row)
-      arguments.emitEpilogue(kb, g, accumulators[row * vectors + v], positions[row], kb.add(channel, v * lanes),
-                             columns - v * lanes);
+  auto pixels = llvm::map_to_vector(positions, [&](Value at) { return ConvArguments::pixelAt(kb, g, at); });
+  arguments.emitEpilogue(kb, accumulators, pixels, channel, columns, /*packs=*/target.wordPairs);
 }
 
 /// The last tile overlaps its neighbour instead of being shorter: it writes the same values again.

@@ -1,5 +1,9 @@
 #include "ConvGeometry.h"
 
+#include "CodePacking.h"
+
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 
 namespace anybit::cpu {
@@ -50,8 +54,12 @@ Value Geometry::pixelOffset(KernelBuilder &kb, Value position, const PixelStride
   return kb.add(offset, kb.add(kb.mul(y, row), kb.mul(x, pixel)));
 }
 
+ConvArguments::Pixel ConvArguments::pixelAt(KernelBuilder &kb, const Geometry &g, Value position) {
+  return [&kb, &g, position](const PixelStrides &strides) { return g.pixelOffset(kb, position, strides, 1, 1); };
+}
+
 /// The element of parameter or result `pointwise` for an output.
-Value ConvArguments::pointer(KernelBuilder &kb, size_t pointwise, PixelOffset pixel, Value channel) const {
+Value ConvArguments::pointer(KernelBuilder &kb, size_t pointwise, const Pixel &pixel, Value channel) const {
   const View &view = views[1 + pointwise];
   Value offset = kb.mul(channel, view.elementBytes());
   if (view.shape.size() > 1)
@@ -59,27 +67,77 @@ Value ConvArguments::pointer(KernelBuilder &kb, size_t pointwise, PixelOffset pi
   return kb.at(kb.argument(firstPointwise() + pointwise), offset);
 }
 
-void ConvArguments::emitEpilogue(KernelBuilder &kb, const Geometry &g, Value accumulator, Value position, Value channel,
-                                 int64_t valid) const {
-  auto offset = [&](const PixelStrides &strides) { return g.pixelOffset(kb, position, strides, 1, 1); };
-  emitEpilogue(kb, accumulator, offset, channel, valid);
-}
-
-void ConvArguments::emitEpilogue(KernelBuilder &kb, Value accumulator, PixelOffset offset, Value channel,
-                                 int64_t valid) const {
-  lowbit::ConvOp conv = op;
-  size_t parameters = conv.getParameters().size();
-  int64_t lanes = cast<VectorType>(accumulator.getType()).getNumElements();
-  SmallVector<Value> arguments{accumulator};
-  for (size_t p = 0; p < parameters; ++p) {
+/// The arguments of the epilogue for one register.
+SmallVector<Value> ConvArguments::bodyArguments(KernelBuilder &kb, const Register &one, Value channel,
+                                                int64_t valid) const {
+  int64_t lanes = cast<VectorType>(one.accumulator.getType()).getNumElements();
+  SmallVector<Value> result{one.accumulator};
+  for (size_t p = 0; p < lowbit::ConvOp(op).getParameters().size(); ++p) {
     const View &view = views[1 + p];
     auto type = VectorType::get({lanes}, view.element);
-    Value from = pointer(kb, p, offset, channel);
-    arguments.push_back(view.shape.size() == 1 ? kb.load(type, from) : kb.loadLanes(type, from, valid));
+    Value from = pointer(kb, p, *one.pixel, kb.add(channel, one.firstColumn));
+    result.push_back(view.shape.size() == 1 ? kb.load(type, from) : kb.loadLanes(type, from, valid - one.firstColumn));
   }
-  SmallVector<Value> results = expandBody(kb, conv.getBody(), arguments, lanes);
-  for (auto [r, result] : llvm::enumerate(results))
-    kb.storeLanes(result, pointer(kb, parameters + r, offset, channel), valid);
+  return result;
+}
+
+/// The scalar of which a result is rounded, where packing registers rounds and clamps; else null.
+static Value packedScalar(Value result) {
+  auto round = result.getDefiningOp<lowbit::RoundOp>();
+  return round ? CodePacking::roundedScalar(round) : Value();
+}
+
+void ConvArguments::emitEpilogue(KernelBuilder &kb, ArrayRef<Value> accumulators, ArrayRef<Pixel> pixels, Value channel,
+                                 int64_t valid, bool packs) const {
+  lowbit::ConvOp conv = op;
+  int64_t lanes = cast<VectorType>(accumulators.front().getType()).getNumElements();
+  int64_t vectors = accumulators.size() / pixels.size();
+  int64_t used = std::min<int64_t>(vectors, llvm::divideCeil(valid, lanes));
+  SmallVector<Register> registers;
+  for (auto [row, pixel] : llvm::enumerate(pixels))
+    for (int64_t v = 0; v < used; ++v)
+      registers.push_back({accumulators[row * vectors + v], &pixel, v * lanes});
+  size_t together = packs && llvm::any_of(conv.getBody().getTerminator()->getOperands(), packedScalar) ? 4 : 1;
+  for (ArrayRef<Register> rest = registers; !rest.empty(); rest = rest.drop_front(std::min(together, rest.size())))
+    emitTogether(kb, rest.take_front(together), channel, valid, /*packs=*/together > 1);
+}
+
+/// Up to four registers, whose codes become one register of bytes if `packs`.
+void ConvArguments::emitTogether(KernelBuilder &kb, ArrayRef<Register> registers, Value channel, int64_t valid,
+                                 bool packs) const {
+  lowbit::ConvOp conv = op;
+  int64_t lanes = cast<VectorType>(registers.front().accumulator.getType()).getNumElements();
+  auto bodies = llvm::map_to_vector(registers, [&](const Register &one) {
+    return mapBody(kb, conv.getBody(), bodyArguments(kb, one, channel, valid), lanes);
+  });
+  for (auto [index, result] : llvm::enumerate(conv.getBody().getTerminator()->getOperands())) {
+    size_t pointwise = conv.getParameters().size() + index;
+    auto store = [&, pointwise](Value values, const Register &to) {
+      Value address = pointer(kb, pointwise, *to.pixel, kb.add(channel, to.firstColumn));
+      kb.storeLanes(values, address, valid - to.firstColumn);
+    };
+    Value scalar = packs ? packedScalar(result) : Value(), wanted = scalar ? scalar : result;
+    auto vectors = llvm::map_to_vector(bodies, [&](const IRMapping &map) { return map.lookupOrDefault(wanted); });
+    if (scalar)
+      storePacked(kb, vectors, result.getDefiningOp<lowbit::RoundOp>(), registers, store);
+    else
+      llvm::for_each(llvm::zip(vectors, registers), [&](auto pair) { store(std::get<0>(pair), std::get<1>(pair)); });
+  }
+}
+
+void ConvArguments::storePacked(KernelBuilder &kb, SmallVector<Value> reals, lowbit::RoundOp round,
+                                ArrayRef<Register> registers,
+                                function_ref<void(Value values, const Register &to)> store) {
+  int64_t lanes = cast<VectorType>(reals.front().getType()).getNumElements();
+  reals.resize(4, reals.back());
+  CodePacking packing(kb, lanes);
+  Value codes = packing.inOrder(packing.roundAndPack(reals, round));
+  for (size_t first = 0, last; first < registers.size(); first = last) {
+    for (last = first + 1; last < registers.size() && registers[last].pixel == registers[first].pixel;)
+      ++last;
+    SmallVector<int64_t> bytes = llvm::to_vector(llvm::seq<int64_t>(first * lanes, last * lanes));
+    store(vector::ShuffleOp::create(kb.b, kb.loc, codes, codes, bytes), registers[first]);
+  }
 }
 
 } // namespace anybit::cpu

@@ -4,6 +4,8 @@
 
 #include "KernelBuilder.h"
 
+#include <functional>
+
 namespace anybit::cpu {
 
 /// Byte strides of a channels-last tensor over batch, image row and position.
@@ -38,18 +40,34 @@ public:
   bool isReal() const { return lowbit::ConvOp(op).isReal(); }
   const View &inputView() const { return views.front(); }
 
-  /// Maps `lanes` accumulators of the output `position`, from `channel` on, to the results and stores the first
-  /// `valid`. Parameters per channel are read as whole registers: constants are padded.
-  void emitEpilogue(KernelBuilder &kb, const Geometry &g, mlir::Value accumulator, mlir::Value position,
-                    mlir::Value channel, int64_t valid) const;
-  /// The same of the output whose offset in a tensor of given strides is that of `offset`.
-  using PixelOffset = llvm::function_ref<mlir::Value(const PixelStrides &)>;
-  void emitEpilogue(KernelBuilder &kb, mlir::Value accumulator, PixelOffset offset, mlir::Value channel,
-                    int64_t valid) const;
+  /// Where an output lies: its byte offset in a tensor of these strides.
+  using Pixel = std::function<mlir::Value(const PixelStrides &)>;
+  /// That of the output `position`.
+  static Pixel pixelAt(KernelBuilder &kb, const Geometry &g, mlir::Value position);
+
+  /// Maps a tile of accumulators (rows of registers of consecutive channels from `channel` on, one row for each of
+  /// `pixels`) to the results and stores the first `valid` columns. `packs`: codes are packed by CodePacking, four registers
+  /// at a time. Parameters per channel are read as whole registers: constants are padded.
+  void emitEpilogue(KernelBuilder &kb, llvm::ArrayRef<mlir::Value> accumulators, llvm::ArrayRef<Pixel> pixels,
+                    mlir::Value channel, int64_t valid, bool packs) const;
 
 private:
+  /// A register of accumulators of a tile, and where its results go.
+  struct Register {
+    mlir::Value accumulator;
+    const Pixel *pixel;
+    int64_t firstColumn;
+  };
+  void emitTogether(KernelBuilder &kb, llvm::ArrayRef<Register> registers, mlir::Value channel, int64_t valid,
+                    bool packs) const;
+  /// Rounds up to four registers and gives what belongs to one pixel to `store`, together.
+  static void storePacked(KernelBuilder &kb, llvm::SmallVector<mlir::Value> reals, lowbit::RoundOp round,
+                          llvm::ArrayRef<Register> registers,
+                          llvm::function_ref<void(mlir::Value values, const Register &to)> store);
+  llvm::SmallVector<mlir::Value> bodyArguments(KernelBuilder &kb, const Register &one, mlir::Value channel,
+                                               int64_t valid) const;
   unsigned firstPointwise() const { return isReal() ? 2 : 3; }
-  mlir::Value pointer(KernelBuilder &kb, size_t pointwise, PixelOffset offset, mlir::Value channel) const;
+  mlir::Value pointer(KernelBuilder &kb, size_t pointwise, const Pixel &pixel, mlir::Value channel) const;
 
   lowbit::ConvOp op;
   llvm::ArrayRef<View> views;
