@@ -10,6 +10,8 @@ namespace anybit::cpu {
 
 /// Weights of so many bytes stay in the nearest cache while all columns of a tile are computed.
 static constexpr int64_t mostCachedBytes = 32 << 10;
+/// With more tiles a block, its first one is too small a part to be worth an instruction in every step.
+static constexpr int64_t mostTilesAhead = 32;
 
 ColumnTile::ColumnTile(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
     : op(op), target(target), real(op.isReal()), g(op), arguments(op, views),
@@ -55,11 +57,14 @@ void ColumnTile::blocksTogether(Value base) {
   if (panelBytes)
     kb.loop(allBlocks, [&](Value block) { expandBlock(packedWeights(block), panel(block)); });
   kb.loop(kb.begin(), kb.end(), [&](Value index) {
-    kb.loop(allBlocks, [&](Value block) { tile(base, block, panelBytes ? panel(block) : packedWeights(block), index); });
+    kb.loop(allBlocks, [&](Value block) {
+      tile(base, block, {panelBytes ? panel(block) : packedWeights(block), Value(), Value()}, index);
+    });
   });
 }
 
-/// The tiles [from, to) of one block.
+/// The tiles [from, to) of one block. The first tile of a block would wait for weights that the others then find in the
+/// second cache, so that all of them ask for a share of the next block's.
 void ColumnTile::blockAfterBlock(Value base, Value block, Value from, Value to) {
   Value weights = packedWeights(block);
   if (panelBytes) {
@@ -67,7 +72,17 @@ void ColumnTile::blockAfterBlock(Value base, Value block, Value from, Value to) 
     expandBlock(weights, expanded);
     weights = expanded;
   }
-  kb.loop(from, to, [&](Value index) { tile(base, block, weights, index); });
+  if (steps() == 1 || tiles() == 1 || tiles() > mostTilesAhead || g.groups * blocks == 1)
+    return kb.loop(from, to, [&](Value index) { tile(base, block, {weights, Value(), Value()}, index); });
+  auto count = kb.b.createOrFold<arith::SubIOp>(kb.loc, to, from);
+  Value rounded = kb.add(kb.add(count, -1), llvm::divideCeil(blockBytes(), steps()));
+  Value aheadStep = kb.b.createOrFold<arith::DivUIOp>(kb.loc, rounded, count);
+  Value next = packedWeights(kb.add(block, 1));
+  kb.loop(from, to, [&](Value index) {
+    Value done = kb.b.createOrFold<arith::SubIOp>(kb.loc, index, from);
+    Value offset = kb.mul(kb.b.createOrFold<arith::MulIOp>(kb.loc, done, aheadStep), steps());
+    tile(base, block, {weights, kb.at(next, offset), aheadStep}, index);
+  });
 }
 
 SmallVector<Value> ColumnTile::loadInitial(Value block) {
@@ -94,7 +109,7 @@ Value ColumnTile::firstPosition(Value tileIndex) {
   return kb.min(kb.mul(tileIndex, rows), kb.index(g.positions() - rows));
 }
 
-void ColumnTile::tile(Value base, Value block, Value weights, Value tileIndex) {
+void ColumnTile::tile(Value base, Value block, Streams streams, Value tileIndex) {
   Value first = firstPosition(tileIndex);
   Value group = kb.index(0), inGroup = block;
   if (g.groups > 1) {
@@ -108,7 +123,7 @@ void ColumnTile::tile(Value base, Value block, Value weights, Value tileIndex) {
     Value offset = g.pixelOffset(kb, positions.back(), input, strideHeight, strideWidth);
     pointers.push_back(kb.at(base, kb.add(offset, groupOffset)));
   }
-  SmallVector<Value> results = sums(weights, pointers, loadInitial(block));
+  SmallVector<Value> results = sums(streams, pointers, loadInitial(block));
   Value channel = kb.add(kb.mul(group, g.channelsOut), kb.mul(inGroup, packed.getColumns()));
   int64_t tail = g.channelsOut - (blocks - 1) * packed.getColumns();
   if (blocks == 1 || tail == packed.getColumns())

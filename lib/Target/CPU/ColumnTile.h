@@ -24,11 +24,18 @@ protected:
   virtual mlir::Value prepareInput(mlir::Value first, mlir::Value last) { return kb.argument(ConvArguments::input); }
   /// Writes the weights of one column block in the order that `sums` reads; of `panelBytes`, if that is not 0.
   virtual void expandBlock(mlir::Value weights, mlir::Value to) {}
+  /// Where the reduction of a tile reads weights, and where it may ask for those of the next block: the tiles of a
+  /// block share its bytes, `aheadStep` in each step. `ahead` is null where nothing is worth asking for.
+  struct Streams {
+    mlir::Value weights, ahead, aheadStep;
+  };
   /// Sums of the tile whose rows begin at `rowPointers`, row by row. `initial` are those that a row begins with.
-  virtual llvm::SmallVector<mlir::Value> sums(mlir::Value weights, llvm::ArrayRef<mlir::Value> rowPointers,
+  virtual llvm::SmallVector<mlir::Value> sums(Streams streams, llvm::ArrayRef<mlir::Value> rowPointers,
                                               mlir::ValueRange initial) = 0;
   /// Packed bytes of one column block.
   virtual int64_t blockBytes() const = 0;
+  /// Steps of the reduction; 1 in families that do not read ahead.
+  virtual int64_t steps() const { return 1; }
   int64_t tiles() const;
 
   lowbit::ConvOp op;
@@ -52,7 +59,7 @@ private:
   mlir::Value packedWeights(mlir::Value block);
   mlir::Value panel(mlir::Value block);
   int64_t readBytes() const { return panelBytes ? panelBytes : blockBytes(); }
-  void tile(mlir::Value base, mlir::Value block, mlir::Value weights, mlir::Value tileIndex);
+  void tile(mlir::Value base, mlir::Value block, Streams streams, mlir::Value tileIndex);
   mlir::Value firstPosition(mlir::Value tileIndex);
   llvm::SmallVector<mlir::Value> loadInitial(mlir::Value block);
   void epilogue(mlir::Value channel, llvm::ArrayRef<mlir::Value> positions, llvm::ArrayRef<mlir::Value> accumulators,

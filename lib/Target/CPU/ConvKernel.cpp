@@ -30,15 +30,17 @@ public:
 
 private:
   void expandBlock(Value weights, Value to) override;
-  SmallVector<Value> sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) override;
+  SmallVector<Value> sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
   int64_t blockBytes() const override { return stepsFrom(levels, 0) * packedStepBytes(); }
+  int64_t steps() const override { return stepsFrom(levels, 0); }
 
   void findLevels();
-  SmallVector<Value> reduce(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+  SmallVector<Value> reduce(size_t level, const Streams &streams, Value inputOffset, ArrayRef<Value> rowPointers,
                             ValueRange accumulators);
-  SmallVector<Value> loops(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+  SmallVector<Value> loops(size_t level, const Streams &streams, Value inputOffset, ArrayRef<Value> rowPointers,
                            ValueRange accumulators);
-  SmallVector<Value> step(Value weights, Value inputOffset, ArrayRef<Value> rowPointers, ValueRange accumulators);
+  SmallVector<Value> step(const Streams &streams, Value inputOffset, ArrayRef<Value> rowPointers,
+                          ValueRange accumulators);
   SmallVector<Value> realStep(Value weights, Value inputOffset, ArrayRef<Value> rowPointers, ValueRange accumulators);
   /// Of the weights in the artifact, and where tiles read them.
   int64_t packedStepBytes() const { return packed.getColumns() * 4 * (real ? 8 : packed.getBits()) / 8; }
@@ -51,8 +53,8 @@ private:
 };
 
 ConvKernel::ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-    : ColumnTile(builder, op, views, target),
-      form(real ? StepForm::Real : stepForm(target, packed.getPairSteps())), dot(kb, lanes, form) {
+    : ColumnTile(builder, op, views, target), form(real ? StepForm::Real : stepForm(target, packed.getPairSteps())),
+      dot(kb, lanes, form) {
   rows = chooseRows(target, form, vectors, g.positions());
   findLevels();
   bool ready = real || (packed.getBits() == 8 && dot.preparedBytes() == 4 * lanes);
@@ -96,8 +98,11 @@ SmallVector<Value> ConvKernel::realStep(Value weights, Value inputOffset, ArrayR
 }
 
 /// One step of the reduction: four codes or one real of every row.
-SmallVector<Value> ConvKernel::step(Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
+SmallVector<Value> ConvKernel::step(const Streams &streams, Value inputOffset, ArrayRef<Value> rowPointers,
                                     ValueRange accumulators) {
+  Value weights = streams.weights;
+  if (streams.ahead)
+    kb.prefetch(streams.ahead);
   if (real)
     return realStep(weights, inputOffset, rowPointers, accumulators);
   SmallVector<Value> next(accumulators);
@@ -116,34 +121,36 @@ SmallVector<Value> ConvKernel::step(Value weights, Value inputOffset, ArrayRef<V
 }
 
 /// The loops of the reduction from `level` on.
-SmallVector<Value> ConvKernel::loops(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
-                                     ValueRange accumulators) {
+SmallVector<Value> ConvKernel::loops(size_t level, const Streams &streams, Value inputOffset,
+                                     ArrayRef<Value> rowPointers, ValueRange accumulators) {
   if (level == levels.size())
-    return step(weights, inputOffset, rowPointers, accumulators);
-  int64_t weightStride = stepsFrom(levels, level + 1) * stepBytes();
+    return step(streams, inputOffset, rowPointers, accumulators);
+  int64_t inner = stepsFrom(levels, level + 1);
   return kb.loop(levels[level].count, accumulators, [&](Value i, ValueRange carried) {
-    return reduce(level + 1, kb.at(weights, kb.mul(i, weightStride)),
-                  kb.add(inputOffset, kb.mul(i, levels[level].inputStride)), rowPointers, carried);
+    Streams at{kb.at(streams.weights, kb.mul(i, inner * stepBytes())), streams.ahead, streams.aheadStep};
+    if (at.ahead)
+      at.ahead = kb.at(at.ahead, kb.mul(kb.b.createOrFold<arith::MulIOp>(kb.loc, i, at.aheadStep), inner));
+    return reduce(level + 1, at, kb.add(inputOffset, kb.mul(i, levels[level].inputStride)), rowPointers, carried);
   });
 }
 
 /// The same, added to int32 sums where those of the loops are int16.
-SmallVector<Value> ConvKernel::reduce(size_t level, Value weights, Value inputOffset, ArrayRef<Value> rowPointers,
-                                      ValueRange accumulators) {
+SmallVector<Value> ConvKernel::reduce(size_t level, const Streams &streams, Value inputOffset,
+                                      ArrayRef<Value> rowPointers, ValueRange accumulators) {
   if (form != StepForm::Pairs || level != widenedAt)
-    return loops(level, weights, inputOffset, rowPointers, accumulators);
+    return loops(level, streams, inputOffset, rowPointers, accumulators);
   SmallVector<Value> pairs(accumulators.size(), dot.zeroPairs()), sums;
-  pairs = loops(level, weights, inputOffset, rowPointers, pairs);
+  pairs = loops(level, streams, inputOffset, rowPointers, pairs);
   for (auto [sum, pair] : llvm::zip(accumulators, pairs))
     sums.push_back(dot.addPairs(sum, pair));
   return sums;
 }
 
-SmallVector<Value> ConvKernel::sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) {
+SmallVector<Value> ConvKernel::sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) {
   SmallVector<Value> accumulators;
   for (int64_t row = 0; row < rows; ++row)
     llvm::append_range(accumulators, initial);
-  return reduce(0, weights, kb.index(0), rowPointers, accumulators);
+  return reduce(0, streams, kb.index(0), rowPointers, accumulators);
 }
 
 } // namespace

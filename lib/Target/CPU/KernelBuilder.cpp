@@ -88,6 +88,10 @@ void KernelBuilder::store(Value value, Value to) {
   LLVM::StoreOp::create(b, loc, value, to, elementAlignment(value.getType()));
 }
 
+void KernelBuilder::prefetch(Value pointer) {
+  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+}
+
 Value KernelBuilder::lanesMask(VectorType type, int64_t valid) {
   SmallVector<bool> bits(type.getNumElements());
   std::fill(bits.begin(), bits.begin() + valid, true);
@@ -99,8 +103,7 @@ Value KernelBuilder::loadLanes(VectorType type, Value from, int64_t valid) {
   if (valid >= type.getNumElements())
     return load(type, from);
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
-  return LLVM::MaskedLoadOp::create(b, loc, type, from, lanesMask(type, valid), zero,
-                                    elementAlignment(type));
+  return LLVM::MaskedLoadOp::create(b, loc, type, from, lanesMask(type, valid), zero, elementAlignment(type));
 }
 
 void KernelBuilder::storeLanes(Value value, Value to, int64_t valid) {

@@ -48,6 +48,8 @@ public:
   mlir::Value opaque(mlir::Value pointer);
   mlir::Value load(mlir::Type type, mlir::Value pointer);
   void store(mlir::Value value, mlir::Value pointer);
+  /// Asks for the line at `pointer`, which may be any address, in the second cache.
+  void prefetch(mlir::Value pointer);
   /// Loads or stores the first `valid` lanes only; the other lanes of a load are zero.
   mlir::Value loadLanes(mlir::VectorType type, mlir::Value pointer, int64_t valid);
   void storeLanes(mlir::Value value, mlir::Value pointer, int64_t valid);
@@ -82,8 +84,8 @@ llvm::SmallVector<mlir::Value> expandBody(KernelBuilder &kb, mlir::Block &body, 
                                           int64_t lanes);
 
 /// clamp(RNE(value) + zero, low, high) as i8, of a scalar or vector (numerics N1, N5): the value is clamped, then a
-/// large constant is added, whose unit in the last place is one; the low bits are the integer. Exact for |value| < 2^22,
-/// needs no rounding instruction.
+/// large constant is added, whose unit in the last place is one; the low bits are the integer. Exact for |value| <
+/// 2^22, needs no rounding instruction.
 mlir::Value buildRound(KernelBuilder &kb, mlir::Value value, int64_t low, int64_t high, int64_t zero);
 
 } // namespace anybit::cpu

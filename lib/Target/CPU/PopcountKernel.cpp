@@ -23,7 +23,7 @@ public:
   PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
 
 private:
-  SmallVector<Value> sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) override;
+  SmallVector<Value> sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
   int64_t blockBytes() const override { return packed.getBits() * planeBytes(); }
   Value prepareInput(Value first, Value last) override;
 
@@ -89,7 +89,8 @@ void PopcountKernel::packRow(Value from, Value to) {
   kb.loop(frameWidth, [&](Value x) {
     Value pixelFrom = kb.at(from, kb.mul(x, source.pixel * stepWidth)), pixelTo = kb.at(to, kb.mul(x, input.pixel));
     kb.loop(g.groups, [&](Value group) {
-      Value groupFrom = kb.at(pixelFrom, kb.mul(group, g.channelsIn)), groupTo = kb.at(pixelTo, kb.mul(group, groupBytes));
+      Value groupFrom = kb.at(pixelFrom, kb.mul(group, g.channelsIn)),
+            groupTo = kb.at(pixelTo, kb.mul(group, groupBytes));
       if (full)
         kb.loop(full, [&](Value word) {
           packChannels(kb.at(groupFrom, kb.mul(word, 32)), kb.at(groupTo, kb.mul(word, 4)), 32);
@@ -117,7 +118,8 @@ Value PopcountKernel::rowAddress(Value row) {
     return kb.at(kb.argument(ConvArguments::input), kb.mul(row, source.row * stepHeight));
   Value image = arith::DivUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
   Value inImage = arith::RemUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
-  return kb.at(kb.argument(ConvArguments::input), kb.add(kb.mul(image, source.batch), kb.mul(inImage, source.row * stepHeight)));
+  return kb.at(kb.argument(ConvArguments::input),
+               kb.add(kb.mul(image, source.batch), kb.mul(inImage, source.row * stepHeight)));
 }
 
 Value PopcountKernel::prepareInput(Value first, Value last) {
@@ -154,7 +156,8 @@ Value PopcountKernel::sumOfBytes(Value counts) {
   auto fold = [&](Value value, int64_t bits, int64_t mask) -> Value {
     Value high = arith::ShRUIOp::create(kb.b, kb.loc, value, kb.integer(dwords, bits));
     Value low = arith::AndIOp::create(kb.b, kb.loc, value, kb.integer(dwords, mask));
-    return arith::AddIOp::create(kb.b, kb.loc, low, arith::AndIOp::create(kb.b, kb.loc, high, kb.integer(dwords, mask)));
+    return arith::AddIOp::create(kb.b, kb.loc, low,
+                                 arith::AndIOp::create(kb.b, kb.loc, high, kb.integer(dwords, mask)));
   };
   Value pairs = fold(vector::BitCastOp::create(kb.b, kb.loc, dwords, counts), 8, 0x00FF00FF);
   return fold(pairs, 16, 0x0000FFFF);
@@ -220,7 +223,8 @@ SmallVector<Value> PopcountKernel::countPair(int64_t weightBit, int64_t inputBit
   });
 }
 
-SmallVector<Value> PopcountKernel::sums(Value weights, ArrayRef<Value> rowPointers, ValueRange initial) {
+SmallVector<Value> PopcountKernel::sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) {
+  Value weights = streams.weights;
   auto dwords = VectorType::get({lanes}, kb.i32);
   SmallVector<Value> result(rows * vectors, kb.integer(dwords, 0));
   int64_t highest = packed.getBits() + inputBits() - 2;
@@ -250,7 +254,8 @@ static double countingCycles(lowbit::ConvOp op, const anybit_weight_shape &weigh
   int64_t strides = 1;
   for (int64_t stride : op.getStrides())
     strides *= stride;
-  double uses = double(weights.outputs / weights.groups * weights.kernel_height * weights.kernel_width) / double(strides);
+  double uses =
+      double(weights.outputs / weights.groups * weights.kernel_height * weights.kernel_width) / double(strides);
   double padding = double(llvm::alignTo(weights.inputs, 32)) / double(weights.inputs);
   // A plane of 32 codes takes about two instructions.
   double cutting = bits * padding / 16 / uses;
