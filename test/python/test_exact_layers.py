@@ -119,6 +119,35 @@ def test_pools(kind, tmp_path):
     check(b, tmp_path, 1, 18, 9, 7)
 
 
+@pytest.mark.parametrize("channels,width", [(2, 16), (3, 17), (3, 40), (4, 33), (5, 40), (3, 3)])
+@pytest.mark.parametrize("target", exact.TARGETS)
+def test_planes(target, channels, width, tmp_path):
+    """The quantizer of a picture, whose planes become positions; codes of what no code can represent, too."""
+    exact.need_target(target)
+    b = exact.Network(CANDIDATES[:1], 3)
+    x = activation(b, 2, channels, 5, width)
+    b.coded(b.plain_conv(x, weight(b, 4, channels, 3, 3), pads=[1, 1, 1, 1]), SIGNED, 0.9, 8)
+    picture = image(2, channels, 5, width)
+    picture.flat[::7], picture.flat[1::11] = 1e30, -1e30
+    picture.flat[3::13], picture.flat[5::17] = np.nan, np.inf
+    exact.assert_exact(b.build(), {"x": picture}, tmp_path, target)
+
+
+@pytest.mark.parametrize("columns", [16, 20, 32, 48, 65])
+@pytest.mark.parametrize("target", exact.TARGETS)
+def test_packed_epilogues(target, columns, tmp_path):
+    """Two results of each sum, residual codes, signed and narrow codes, columns that end inside of a register."""
+    exact.need_target(target)
+    b = exact.Network(CANDIDATES[:1], 4)
+    x = activation(b, 1, 12, 9, 7)
+    other = b.coded(b.plain_conv(x, weight(b, columns, 12, 1, 1)), UNSIGNED, 0.7, 8, 131)
+    y = b.op("Add", [b.plain_conv(x, weight(b, columns, 12, 3, 3), b.numbers(columns), pads=[1, 1, 1, 1]), other])
+    b.coded(b.op("Relu", [y]), UNSIGNED, 0.6, 8)
+    b.coded(y, SIGNED, 0.8, 5)
+    b.coded(b.op("Clip", [y, b.constant(F32(-3)), b.constant(F32(4))]), UNSIGNED, 0.05, 8, 100)
+    check(b, tmp_path, 1, 12, 9, 7, target=target)
+
+
 @pytest.mark.parametrize("target", exact.TARGETS)
 def test_targets_and_levels_agree(target, tmp_path):
     exact.need_target(target)
