@@ -2,7 +2,7 @@
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-reciprocal-quantizers{target=x86-64}))' \
 // RUN:   | FileCheck %s --check-prefix=NOFMA
 
-// 1 / 0.3 is 3.33333325 + 4.2e-8: every code begins at the same float as with the division. Without a fused multiply-add
+// 1 / 0.3 is 3.33333302, rounded down, and 1.85e-7: every code begins at the same float as with the division. Without a fused multiply-add
 // the division stays.
 // CHECK-LABEL: func.func @thirds
 // CHECK:         ^bb0(%[[X:.+]]: f32, %{{.+}}: i8):
@@ -57,6 +57,7 @@ func.func @power(%x: tensor<8xf32>) -> tensor<8xi8> {
 
 // A quotient that something else reads is that of numerics N1 to the last bit, so it stays; so do scales whose reciprocal
 // is near the ends of the floats.
+// NOFMA-LABEL: func.func @stays
 // CHECK-LABEL: func.func @stays
 // CHECK:         %[[Q:.+]] = arith.divf
 // CHECK-NEXT:    lowbit.round %[[Q]]
