@@ -4,7 +4,7 @@
 
 E1 an 8-bit network tested at all widths; E2 one network trained at changing widths, everything shared; E3 with
 activation quantizers per candidate; E4 with batch norms per candidate; E5 with weight quantizers per candidate; E6 with
-wavelet factors (the `switchable` run of train_fashion.py). Resumable, as train_fashion.py.
+wavelet factors is the `switchable` run of train_fashion.py. Resumable, as train_fashion.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
-from training_schedule import Run, main
+from training_schedule import WIDTHS, Run, main
 
 SHARED_WEIGHT = {"name": "LSQ", "shared": ["step"]}
 SHARED_ACTIVATION = {"name": "PACT", "shared": ["clip"]}
@@ -31,10 +31,9 @@ def runs() -> list[Run]:
         if seed == 0:
             # Only the first candidate is trained; the others use its clips, steps and statistics.
             found += [Run("ablation", "E1", seed, {**E2, "train.warmup_batches": 0,
-                                                   "train.probabilities": [1.0] + [0.0] * 7})]
+                                                   "train.probabilities": [1.0] + [0.0] * (len(WIDTHS) - 1)})]
             found += [Run("ablation", "E2", seed, E2), Run("ablation", "E3", seed, E3)]
-        found += [Run("ablation", "E4", seed, E4), Run("ablation", "E5", seed, NO_WAVELET),
-                  Run("ablation", "E6", seed)]
+        found += [Run("ablation", "E4", seed, E4), Run("ablation", "E5", seed, NO_WAVELET)]
     return found
 
 

@@ -22,7 +22,7 @@ from training_page import write_page
 from training_results import ROOT, RUNS, result_path, save_result
 
 RECIPE = ROOT / "recipes" / "fashion_resnet20.toml"
-WIDTHS = ["w8a8", "w7a7", "w6a6", "w5a5", "w4a4", "w3a3", "w2a2", "w1a1"]
+WIDTHS = ["w8a8", "w6a6", "w4a4", "w3a3", "w2a2", "w1a1"]
 
 
 class OutOfTime(BaseException):
@@ -103,21 +103,21 @@ def budget(minutes: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def main(description: str, runs: Sequence[Run]) -> None:
-    """The command line of a script whose runs these are."""
+def main(description: str, runs: Sequence[Run], seeds: Sequence[int] = (0,), threads: int = 2) -> None:
+    """The command line of a script whose runs these are, to be done in this order. seeds, threads: unless given."""
     stages = list(dict.fromkeys(run.name for run in runs))
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", default=stages, type=lambda text: text.split(","),
                         help=f"which rows, separated by commas: {', '.join(stages)} (default all, in this order)")
-    parser.add_argument("--seeds", default=[0], type=lambda text: [int(part) for part in text.split(",")])
+    parser.add_argument("--seeds", default=seeds, type=lambda text: [int(part) for part in text.split(",")])
     parser.add_argument("--budget", type=float, default=0, metavar="MINUTES",
                         help="stop after so many minutes; the same command goes on later")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=threads)
     parser.add_argument("--list", action="store_true", help="what is done and what is not, and nothing else")
     given = parser.parse_args()
     if unknown := [stage for stage in given.stages if stage not in stages]:
         parser.error(f"there is no stage {', '.join(unknown)}; there are {', '.join(stages)}")
-    chosen = [run for seed in given.seeds for run in runs if run.seed == seed and run.name in given.stages]
+    chosen = [run for run in runs if run.seed in given.seeds and run.name in given.stages]
     if given.list:
         for run in chosen:
             print(f"{'done' if run.path.exists() else 'open'}  {run.kind} {run.key} seed {run.seed}")
@@ -138,3 +138,4 @@ def _perform_all(runs: Sequence[Run], threads: int) -> None:
         started = time.strftime("%H:%M:%S")
         print(f"{started} {run.kind} {run.key} seed {run.seed}", flush=True)
         perform(run, {}, threads)
+        write_page()

@@ -33,16 +33,18 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """A residual network of `6n + 2` layers for small pictures, [N, channels, H, W] to logits [N, classes].
 
-    depth: 8, 14, 20, 32, 44, 56, ...; width: channels of the first stage (16 in the paper), doubled twice.
+    depth: 8, 14, 20, 32, 44, 56, ...; width: channels of the first stage (16 in the paper), doubled twice. stem_stride:
+    of the first convolution, 1 in the paper; 2 makes every stage a quarter of the work.
     """
 
-    def __init__(self, depth: int = 20, width: int = 16, channels: int = 3, classes: int = 10) -> None:
+    def __init__(self, depth: int = 20, width: int = 16, channels: int = 3, classes: int = 10,
+                 stem_stride: int = 1) -> None:
         super().__init__()
-        if depth < 8 or depth % 6 != 2 or min(width, channels, classes) < 1:
-            raise InvalidInput(f"depth is {depth}, width {width}, channels {channels} and classes {classes}; expected "
-                               "a depth of 6n + 2 and positive sizes")
+        if depth < 8 or depth % 6 != 2 or min(width, channels, classes, stem_stride) < 1:
+            raise InvalidInput(f"depth is {depth}, width {width}, channels {channels}, classes {classes} and stem_stride "
+                               f"{stem_stride}; expected a depth of 6n + 2 and positive sizes")
         blocks = (depth - 2) // 6
-        self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, width, 3, stem_stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
         self.layer1 = self._stage(width, width, blocks, 1)

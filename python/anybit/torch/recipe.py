@@ -76,7 +76,7 @@ class SwitchableRecipe:
 class TrainRecipe:
     """Arguments of `fit`. strategy: a class of `anybit.torch` by name, or a table. teacher: `none` or `float` (the
     network before it became switchable), with the share `distillation` of the loss at `temperature`. evaluate_every:
-    epochs between evaluations of all candidates; the last epoch has one always."""
+    epochs between evaluations of all candidates, of which the last epoch has one always; 0: only the finished network."""
 
     epochs: int = 8
     warmup_batches: int = 50
@@ -174,8 +174,8 @@ def _contradictions(recipe: Recipe) -> list[str]:
         if not 0 < optimizer.learning_rate or not 0 <= optimizer.warmup < 1:
             problems.append(f"'{where}.optimizer' has learning_rate {optimizer.learning_rate} and warmup "
                             f"{optimizer.warmup}, expected above 0, and at least 0 and below 1")
-    for name, value in (("data.batch", recipe.data.batch), ("train.epochs", recipe.train.epochs),
-                        ("train.evaluate_every", recipe.train.evaluate_every)):
-        if value < 1:
-            problems.append(f"'{name}' is {value}, expected at least 1")
+    for name, value, least in (("data.batch", recipe.data.batch, 1), ("train.epochs", recipe.train.epochs, 1),
+                               ("train.evaluate_every", recipe.train.evaluate_every, 0)):
+        if value < least:
+            problems.append(f"'{name}' is {value}, expected at least {least}")
     return problems

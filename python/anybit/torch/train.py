@@ -110,7 +110,8 @@ class _Job:
             reestimate_batch_norm(net, self.train, recipe.reestimate_batches)
         return net
 
-    def _fit(self, net: Switchable, stage: str, epochs: int, optimizer: Any, **options: Any) -> None:
+    def _fit(self, net: Switchable, stage: str, epochs: int, optimizer: Any, val_every: int = 1,
+             **options: Any) -> None:
         made, schedule = optimizer_of(net, optimizer, epochs * len(self.train))
         writer = scalars_of(self.folder / "tensorboard" / stage) if self.tensorboard and self.first else None
 
@@ -121,9 +122,10 @@ class _Job:
             if writer is not None:
                 writer(epoch, scores)
 
-        history = fit(net, self.train, self.test, epochs, optimizer=made, scheduler=schedule, seed=self.recipe.seed,
+        history = fit(net, self.train, self.test if val_every else None, epochs, optimizer=made, scheduler=schedule, seed=self.recipe.seed,
                       model=distributed.parallel(net), checkpoint=self.folder / f"{stage}.pt", checkpoint_steps=100,
-                      log=self.folder / f"{stage}.csv", on_epoch=on_epoch, progress=self.progress, **options)
+                      log=self.folder / f"{stage}.csv", on_epoch=on_epoch, progress=self.progress,
+                      val_every=val_every, **options)
         self.seconds[stage] = round(history.seconds, 1)
         self.scores.update(history.scores)
 
