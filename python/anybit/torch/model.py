@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .._errors import InvalidInput
 from .candidates import Candidate, Widths
 from .modules import SwitchableActivation, SwitchableModule
+from .packed_weights import PackedWeights
 from .quantizers.base import Quantizer
 
 
@@ -19,8 +20,11 @@ class Switchable(nn.Module):
     """A network with several precisions, one of them chosen.
 
     net: the converted network, whose module names are those of the original. candidates: in the order of the file.
-    traced: whether quantizers stand on the edges of a traced graph (else in front of each layer).
+    traced: whether quantizers stand on the edges of a traced graph (else in front of each layer). packs_weights: whether
+    the weights of small layers are quantized together, which has no second derivative.
     """
+
+    packs_weights = True
 
     def __init__(self, net: nn.Module, candidates: Sequence[Candidate], traced: bool) -> None:
         super().__init__()
@@ -28,6 +32,7 @@ class Switchable(nn.Module):
         self.index = 0
         self._modules_of_candidates: "list[SwitchableModule] | None" = None
         self._progressing: "list[Quantizer] | None" = None
+        self._packed: "PackedWeights | None" = None
 
     @property
     def names(self) -> list[str]:
@@ -152,7 +157,15 @@ class Switchable(nn.Module):
                 module.half_weight = on
 
     def forward(self, *arguments: Any, **keywords: Any) -> Any:
-        return self.net(*arguments, **keywords)
+        if not self.packs_weights or torch.compiler.is_compiling():
+            return self.net(*arguments, **keywords)
+        if self._packed is None:
+            self._packed = PackedWeights(list(self.layers().values()))
+        self._packed.assign()
+        try:
+            return self.net(*arguments, **keywords)
+        finally:
+            self._packed.release()
 
     def get_extra_state(self) -> dict[str, Any]:
         return {"candidates": self.names}

@@ -114,6 +114,7 @@ class _SwitchableLayer(SwitchableModule):
     """Mixin of the layers with weights. Their `weight` stays where torch has it."""
 
     theta: SwitchableWeight
+    packed: "Tensor | None" = None  # the quantized weight of this forward pass (packed_weights.py)
 
     def _init_theta(self, name: str, widths: Sequence[Widths], spec: Spec, wavelet: "Wavelet | None",
                     own_weights: bool) -> None:
@@ -153,6 +154,8 @@ class _SwitchableLayer(SwitchableModule):
 
     def quantized_weight(self) -> Tensor:
         """Wq of the chosen candidate, in torch's order."""
+        if self.packed is not None:
+            return self.packed
         return self.restored(self.theta(self.master(), self.index))
 
     def quantized_input(self, x: Tensor) -> Tensor:

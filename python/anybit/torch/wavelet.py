@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +73,12 @@ def mix_bands(weights: Tensor, alpha: Tensor, layout: str = "tile", wavelet: str
     kernel = weights.shape[2:].numel() if weights.dim() > 2 else 1
     if layout == "none" or weights.dim() < 2 or (layout == "spatial" and kernel == 1):
         return weights
-    if wavelet == "haar" and weights.numel() <= _SMALL:
-        index = _neighbour_index(tuple(weights.shape), layout, group, weights.device)
-        return _MixHaarSmall.apply(weights, alpha.reshape(4), index)
-    return _MixBands.apply(weights, alpha.reshape(4), layout, wavelet, group)
+    channels_last = is_channels_last(weights)
+    if wavelet == "haar" and weights.numel() <= SMALL:
+        index = neighbour_index(tuple(weights.shape), layout, group, channels_last, weights.device)
+        return _MixHaarSmall.apply(weights, alpha.reshape(4), index, channels_last)
+    mixed = _MixBands.apply(weights, alpha.reshape(4), layout, wavelet, group)
+    return mixed.contiguous(memory_format=torch.channels_last) if channels_last else mixed
 
 
 def dwt2(planes: Tensor, wavelet: str = "haar") -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -118,25 +121,45 @@ class _MixBands(torch.autograd.Function):
         return grad_weights, grad_alpha, None, None, None
 
 
-_SMALL = 1 << 16  # elements; above, an index of four numbers an element costs more than it saves
+SMALL = 1 << 16  # elements; above, an index of four numbers an element costs more than it saves
 
 
 @functools.lru_cache(maxsize=512)
-def _neighbour_index(shape: tuple[int, ...], layout: str, group: int, device: torch.device) -> tuple[Tensor, bool]:
+def neighbour_index(shape: tuple[int, ...], layout: str, group: int, channels_last: bool,
+                     device: torch.device) -> tuple[Tensor, bool]:
     """Where each element of a flat weight finds itself, its column, row and diagonal neighbour: int64 [4 * n], n for a
-    padded one; and whether there is any."""
+    padded one; and whether there is any. channels_last: the weight is flat in that order."""
     count = math.prod(shape)
-    planes, restore = _to_planes(torch.arange(count).reshape(shape), layout, group)
+    planes, restore = _to_planes(unflattened(torch.arange(count), shape, channels_last), layout, group)
     rows, columns = planes.shape[1:]
     padded = torch.nn.functional.pad(planes, (0, columns % 2, 0, rows % 2), value=count)
-    parts = [restore(part.reshape(padded.shape)[:, :rows, :columns]).reshape(-1) for part in _neighbours(padded)]
+    parts = [flattened(restore(part.reshape(padded.shape)[:, :rows, :columns]), channels_last)
+             for part in _neighbours(padded)]
     return torch.cat(parts).to(device), bool(rows % 2 or columns % 2)
 
 
-def _with_neighbours(x: Tensor, index: tuple[Tensor, bool]) -> Tensor:
+def is_channels_last(weights: Tensor) -> bool:
+    """Whether a weight lies in the order O, kh, kw, I and in no other."""
+    return weights.dim() == 4 and not weights.is_contiguous() and \
+        weights.is_contiguous(memory_format=torch.channels_last)
+
+
+def flattened(x: Tensor, channels_last: bool) -> Tensor:
+    """[n]; a view where the memory format is the one that is said."""
+    return (x.permute(0, 2, 3, 1) if channels_last else x).reshape(-1)
+
+
+def unflattened(flat: Tensor, shape: Sequence[int], channels_last: bool) -> Tensor:
+    """The way back."""
+    if not channels_last:
+        return flat.view(shape)
+    return flat.view(shape[0], shape[2], shape[3], shape[1]).permute(0, 3, 1, 2)
+
+
+def _with_neighbours(x: Tensor, index: tuple[Tensor, bool], channels_last: bool) -> Tensor:
     """[4, n]."""
     places, is_padded = index
-    flat = x.reshape(-1)
+    flat = flattened(x, channels_last)
     flat = torch.cat((flat, flat.new_zeros(1))) if is_padded else flat
     return flat.index_select(0, places).view(4, -1)
 
@@ -145,27 +168,32 @@ class _MixHaarSmall(torch.autograd.Function):
     """The Haar form of _MixBands with a fraction of its calls, which is what small weights cost."""
 
     @staticmethod
-    def forward(ctx, weights: Tensor, alpha: Tensor, index: tuple[Tensor, bool]) -> Tensor:
-        near, factors = _with_neighbours(weights, index), haar_factors(alpha)
+    def forward(ctx, weights: Tensor, alpha: Tensor, index: tuple[Tensor, bool], channels_last: bool) -> Tensor:
+        near, factors = _with_neighbours(weights, index, channels_last), haar_factors(alpha)
         ctx.save_for_backward(near, factors)
-        ctx.index = index
-        terms = near * factors[:, None]
-        return (terms[0] + terms[1]).add_(terms[2]).add_(terms[3]).view(weights.shape)
+        ctx.index, ctx.channels_last = index, channels_last
+        own, column, row, diagonal = (near * factors[:, None]).unbind()
+        return unflattened((own + column).add_(row).add_(diagonal), weights.shape, channels_last)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
         near, factors = ctx.saved_tensors
         grad_weights = grad_alpha = None
         if ctx.needs_input_grad[0]:
-            grad_weights = (factors @ _with_neighbours(grad, ctx.index)).view(grad.shape)
+            flat = factors @ _with_neighbours(grad, ctx.index, ctx.channels_last)
+            grad_weights = unflattened(flat, grad.shape, ctx.channels_last)
         if ctx.needs_input_grad[1]:
-            grad_alpha = _hadamard(grad.device, grad.dtype) @ (near @ grad.reshape(-1))
-        return grad_weights, grad_alpha, None
+            grad_alpha = factor_gradients(near @ flattened(grad, ctx.channels_last))
+        return grad_weights, grad_alpha, None, None
+
+
+def factor_gradients(products: Tensor) -> Tensor:
+    """dalpha from the products [4, ...] of the gradient with W, its column, row and diagonal neighbours."""
+    return _hadamard(products.device, products.dtype) @ products
 
 
 @functools.lru_cache(maxsize=None)
 def _hadamard(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """dalpha = this @ (products of the gradient with W and its neighbours)."""
     rows = [[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]
     return torch.tensor(rows, dtype=dtype, device=device) / 4
 
@@ -208,7 +236,8 @@ def _signs(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, ...]:
 
 
 def haar_factors(alpha: Tensor) -> Tensor:
-    """[t0, tc, tr, td], summed left to right, divided by 4 last (N3). A product with a sign is exact."""
+    """[t0, tc, tr, td] for alpha [4] (each [4, n] for [4, n] on CPUs), summed left to right, divided by 4 last (N3). A
+    product with a sign is exact."""
     if alpha.device.type == "cpu" and alpha.dtype == torch.float32 and not torch.compiler.is_compiling():
         low, row, column, diagonal = alpha.detach().numpy()  # float32 scalars: a tenth of the time of tensors
         plus, minus = low + row, low - row

@@ -42,6 +42,16 @@ class Augment:
         return images.flatten(2).gather(2, index).reshape(images.shape) * inside
 
 
+def _arranged(images: Tensor, memory_format: torch.memory_format) -> Tensor:
+    """In a memory format that pictures of one channel show in their strides too: `contiguous` leaves those as they are,
+    so that convolutions take them for the other format."""
+    images = images.contiguous(memory_format=memory_format)
+    if memory_format is not torch.channels_last or images.shape[1] != 1:
+        return images
+    height, width = images.shape[2:]
+    return images.as_strided(images.shape, (height * width, 1, width, 1))
+
+
 def _inside(positions: Tensor, size: int) -> Tensor:
     return (positions >= 0) & (positions < size)
 
@@ -94,7 +104,7 @@ class TensorLoader:
             images = images.float().div_(255.0)
         if (self.mean, self.std) != (0.0, 1.0):
             images = (images - self.mean) / self.std
-        return images.contiguous(memory_format=self.memory_format)
+        return _arranged(images, self.memory_format)
 
     def _generator(self, step: int) -> torch.Generator:
         """Numbers of one step of one epoch; step -1 is the order of the epoch."""

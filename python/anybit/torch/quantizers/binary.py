@@ -34,7 +34,7 @@ class _Sign(torch.autograd.Function):
         return grad * (1 / count + torch.where(w.abs() <= 1, scale, torch.zeros_like(scale))), None, None
 
 
-class _Binary(Quantizer):
+class Binary(Quantizer):
     """{-s, +s} with s = mean|w| of the tensor or of the output channel."""
 
     def __init__(self, site: Site, per_channel: bool, rule: str) -> None:
@@ -43,22 +43,22 @@ class _Binary(Quantizer):
         self.initialized = True
 
     @torch.no_grad()
-    def _scale(self, w: Tensor) -> Tensor:
+    def scale(self, w: Tensor) -> Tensor:
         mean = w.abs().mean(dim=tuple(range(1, w.dim())), keepdim=True) if self.per_channel else w.abs().mean()
         return mean.clamp_min(TINY_SCALE)
 
     def forward(self, w: Tensor) -> Tensor:
         w = w.float()
-        return _Sign.apply(w, self._scale(w), self.rule)
+        return _Sign.apply(w, self.scale(w), self.rule)
 
     def grid(self, x: "Tensor | None" = None) -> Grid:
-        return Grid("odd", 1, self._scale(x))  # type: ignore[arg-type]
+        return Grid("odd", 1, self.scale(x))  # type: ignore[arg-type]
 
 
 def _build(spec: Spec, site: Site, bits: int, per_channel: bool, rule: str) -> Quantizer:
     if site.role != "weight" or bits != 1:
         raise InvalidInput(f"{site.role} of '{site.name}' at {bits} bits: {type(spec).__name__} is for 1-bit weights")
-    return _Binary(site, per_channel, rule)
+    return Binary(site, per_channel, rule)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,13 @@ def fake_quantize(x: Tensor, scale: Tensor, kind: str, bits: int, zero: "Tensor 
     return _FakeQuantize.apply(x.float(), scale, zero, kind, bits, rule)
 
 
+def learned_quantize(x: Tensor, parameter: Tensor, divisor: int, factor: float, kind: str, bits: int,
+                     rule: str) -> Tensor:
+    """`fake_quantize` with the scale `positive(parameter) / divisor`, whose gradient is multiplied by `factor`, as one
+    node of the graph: the parameter is tiny, and what many small operations on it cost is their calls."""
+    return _LearnedQuantize.apply(x.float(), parameter, divisor, factor, kind, bits, rule)
+
+
 @torch.no_grad()
 def encode(x: Tensor, scale: Tensor, kind: str, bits: int, zero: "Tensor | None" = None) -> Tensor:
     """The codes of N2 as int32."""
@@ -50,15 +57,26 @@ def encode(x: Tensor, scale: Tensor, kind: str, bits: int, zero: "Tensor | None"
 
 def _round(x: Tensor, scale: Tensor, kind: str, bits: int, zero: "Tensor | None") -> Tensor:
     """The integers w, as floats, in one new tensor."""
-    low, high = code_range(kind, bits)
-    u = torch.div(x, scale)
-    if kind == "odd":
-        half = 1 << (bits - 1)
-        return u.mul_(0.5).floor_().add_(half).clamp_(low, high).mul_(2).sub_(high)
-    u = u.round_()
+    u = _divided(x, scale)
     if zero is None:
-        return u.clamp_(low, high)
-    return u.add_(zero).clamp_(low, high).sub_(zero)
+        return integers_(u, kind, bits)
+    low, high = code_range(kind, bits)
+    return u.round_().add_(zero).clamp_(low, high).sub_(zero)
+
+
+def integers_(u: Tensor, kind: str, bits: int) -> Tensor:
+    """The integers w of u = x/s in place, for a zero point of 0."""
+    low, high = code_range(kind, bits)
+    if kind == "odd":
+        return u.mul_(0.5).floor_().add_(1 << (bits - 1)).clamp_(low, high).mul_(2).sub_(high)
+    return u.round_().clamp_(low, high)
+
+
+def _divided(x: Tensor, scale: Tensor) -> Tensor:
+    """x/scale with the strides of x, also where one channel leaves the memory format open, which torch.div forgets."""
+    if x.dim() == 4 and x.shape[1] == 1 and not torch.compiler.is_compiling():
+        return torch.div(x, scale, out=torch.empty_like(x))
+    return torch.div(x, scale)
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:
@@ -95,6 +113,31 @@ class _FakeQuantize(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             grad_zero = -scale * (reduce_to(grad, scale) - reduce_to(grad_x, scale))
         return grad_x, grad_scale, grad_zero, None, None, None
+
+
+class _LearnedQuantize(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, x: Tensor, parameter: Tensor, divisor: int, factor: float, kind: str, bits: int,
+                rule: str) -> Tensor:
+        scale = positive(parameter)
+        scale = scale if divisor == 1 else scale / divisor
+        y = _round(x, scale, kind, bits, None).mul_(scale)
+        ctx.save_for_backward(x, parameter, scale, y)
+        ctx.settings = divisor, factor, kind, bits, rule
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        x, parameter, scale, y = ctx.saved_tensors
+        divisor, factor, kind, bits, rule = ctx.settings
+        grad_x = _masked(grad, x, scale, None, integer_range(kind, bits))
+        grad_parameter = None
+        if ctx.needs_input_grad[1]:
+            grad_scale = _scale_gradient(grad, grad_x, x if rule == "lsq" else y, y, scale)
+            slope = parameter.sign() * (parameter.abs() >= TINY_SCALE)
+            grad_parameter = (grad_scale * slope).mul_(factor / divisor)
+        return grad_x, grad_parameter, None, None, None, None, None
 
 
 def _masked(grad: Tensor, x: Tensor, scale: Tensor, zero: "Tensor | None", integers: tuple[int, int]) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .base import Grid, Quantizer, Site
-from .functions import fake_quantize, integer_range, positive, scale_gradient
+from .functions import integer_range, learned_quantize, positive
 from .initial import best_scale, lsq_scale
 
 
@@ -28,12 +28,9 @@ class Uniform(Quantizer):
         self.parameter = parameter
         self.rectifies = kind == "unsigned"
 
-    def scale(self, count: int = 0) -> Tensor:
-        """s > 0. count: number of values, for LSQ's gradient scale; 0: none."""
-        parameter = self.parameter
-        if count and self.lsq_gradient:
-            parameter = scale_gradient(parameter, (count * self.high) ** -0.5)
-        return positive(parameter) / self.divisor if self.divisor != 1 else positive(parameter)
+    def scale(self) -> Tensor:
+        """s > 0."""
+        return positive(self.parameter) / self.divisor if self.divisor != 1 else positive(self.parameter)
 
     def initialize(self, x: Tensor) -> None:
         axis = self.site.channel_axis if self.per_channel else None
@@ -42,8 +39,13 @@ class Uniform(Quantizer):
 
     def forward(self, x: Tensor) -> Tensor:
         self.ready(x)
-        scale = self.scale(x.numel() * self.replicas // max(self.parameter.numel(), 1))
-        return fake_quantize(x, scale, self.kind, self.bits, rule=self.rule)
+        return learned_quantize(x, self.parameter, self.divisor, self.gradient_factor(x.numel()), self.kind, self.bits,
+                                self.rule)
+
+    def gradient_factor(self, count: int) -> float:
+        """LSQ's 1/sqrt(N*Qp) for a tensor of `count` values, or 1."""
+        values = max(count * self.replicas // max(self.parameter.numel(), 1), 1)
+        return (values * self.high) ** -0.5 if self.lsq_gradient else 1.0
 
     @property
     def form(self) -> str:  # type: ignore[override]

@@ -42,12 +42,14 @@ class GradientL1(OneCandidate):
     def step(self, s: Step, x: Tensor, y: Tensor) -> dict[int, Tensor]:
         (index,) = s.draw()
         s.net.set_candidate(index)
+        s.net.packs_weights = False
         inputs: list[Tensor] = []
         hooks = [module.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
                  for module in s.net.switchable_modules() if isinstance(module, SwitchableActivation)]
         try:
             loss = s.objective(s.forward(x), y, s.teacher_outputs(x))
         finally:
+            s.net.packs_weights = True
             for handle in hooks:
                 handle.remove()
         weights = [layer.weight for layer in s.net.layers().values() if layer.weight.requires_grad]
