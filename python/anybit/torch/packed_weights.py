@@ -182,7 +182,7 @@ class _Quantize(torch.autograd.Function):
             rows = [step.view(parameter.shape) for step, parameter in zip(steps, parameters)]
         alphas: list = []
         if plan.is_mixed:
-            products = scales.new_zeros(4, len(grads)).index_add_(1, plan.layer_of, near * inside)
+            products = torch.stack([part.sum(1) for part in (near * inside).split(plan.sizes, 1)], 1)
             alphas = [row if part.is_mixed else None for row, part in zip(factor_gradients(products).t(), plan.parts)]
             inside = (plan.around(inside) * factors).sum(0)
         return None, None, *_unused_are_none(plan, grads, plan.unpack(inside), alphas, rows)
