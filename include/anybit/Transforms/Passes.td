@@ -92,7 +92,7 @@ def RequantizeThresholds : Pass<"anybit-requantize-thresholds", "::mlir::func::F
 
     Example: test/lit/Transforms/requantize-thresholds.mlir.
   }];
-  let options = [Option<"compares", "compares", "unsigned", "3", "the most compares that are cheaper than the float form">];
+  let options = [Option<"compares", "compares", "unsigned", "1", "the most compares that are cheaper than the float form">];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 

@@ -1,4 +1,4 @@
-// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-requantize-thresholds))' | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-requantize-thresholds{compares=3}))' | FileCheck %s
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-requantize-thresholds{compares=0}))' \
 // RUN:   | FileCheck %s --check-prefix=NONE
 

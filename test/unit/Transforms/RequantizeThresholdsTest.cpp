@@ -138,7 +138,7 @@ protected:
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(layer.text(), &context);
     ASSERT_TRUE(module);
     PassManager pm(&context);
-    pm.addNestedPass<func::FuncOp>(createRequantizeThresholds());
+    pm.addNestedPass<func::FuncOp>(createRequantizeThresholds({/*compares=*/3}));
     ASSERT_TRUE(succeeded(pm.run(*module)));
     lowbit::ConvOp op;
     module->walk([&](lowbit::ConvOp found) { op = found; });
