@@ -13,24 +13,26 @@ typedef struct anybit_pool_worker {
   pthread_t thread;
 } anybit_pool_worker;
 
+/* Threads that wait look at `epoch` or `working`; each lies in a line of its own with what is written and read together
+   with it, so that a dispatch moves one line to the workers and one back. */
 typedef struct anybit_pool {
   uint32_t threads;
   uint32_t started;
   anybit_pool_worker *workers; /* threads - 1 */
-  /* The job; written before `epoch` moves, read after. */
-  anybit_kernel_function function;
-  void *const *arguments;
-  int64_t grid;
-  uint8_t *scratch; /* part i's begins at i * scratch_stride */
+  uint8_t *scratch;            /* part i's begins at i * scratch_stride */
   uint64_t scratch_stride;
-  _Atomic uint32_t epoch;
-  _Atomic uint32_t working; /* workers that have not finished the job */
-  _Atomic uint32_t sleepers;
-  _Atomic int stop;
   pthread_mutex_t lock;
   pthread_cond_t wake;
   pthread_cond_t finished;
-  _Atomic int waiting; /* the caller sleeps on `finished` */
+  /* The job; written before `epoch` moves, read after. */
+  _Alignas(ANYBIT_ALIGNMENT) _Atomic uint32_t epoch;
+  _Atomic int stop;
+  anybit_kernel_function function;
+  void *const *arguments;
+  int64_t grid;
+  _Alignas(ANYBIT_ALIGNMENT) _Atomic uint32_t working; /* workers that have not finished the job */
+  _Atomic int waiting;                                 /* the caller sleeps on `finished` */
+  _Alignas(ANYBIT_ALIGNMENT) _Atomic uint32_t sleepers;
 } anybit_pool;
 
 /* Starts threads - 1 workers in `workers`. `pool` must stay where it is. On failure nothing runs. */

@@ -10,6 +10,9 @@ namespace anybit::cpu {
 
 /// Weights of so many bytes stay in the nearest cache while all columns of a tile are computed.
 static constexpr int64_t mostCachedBytes = 32 << 10;
+/// Reading so many weights in every thread costs less than reading codes that another core wrote.
+static constexpr int64_t mostSharedBytes = 512 << 10;
+
 /// With more tiles a block, its first one is too small a part to be worth an instruction in every step.
 static constexpr int64_t mostTilesAhead = 32;
 
@@ -25,8 +28,10 @@ int64_t ColumnTile::tiles() const { return llvm::divideCeil(g.positions(), rows)
 
 Kernel ColumnTile::build(StringRef family) {
   int64_t allBlocks = g.groups * blocks;
-  // Threads share positions; a single tile (a matrix-vector product) shares columns.
-  bool splitPositions = tiles() >= allBlocks || tiles() >= 8;
+  // Threads share positions, which then find most of what the layer before wrote in their own cache. They share columns
+  // where there is little to share of positions, or where each of them would read many weights for it.
+  bool fewWeights = tiles() >= 4 && allBlocks * blockBytes() <= mostSharedBytes;
+  bool splitPositions = tiles() >= allBlocks || tiles() >= 8 || fewWeights;
   bool together = splitPositions && allBlocks * readBytes() <= mostCachedBytes;
   if (splitPositions) {
     Value last = kb.add(firstPosition(kb.add(kb.end(), -1)), rows - 1);
