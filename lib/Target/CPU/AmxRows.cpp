@@ -1,7 +1,4 @@
 #include "AmxRows.h"
-#include "Reduction.h"
-
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -32,6 +29,18 @@ AmxRows AmxRows::choose(const Geometry &g, const PixelStrides &input) {
   return best;
 }
 
+Value AmxRows::firstTile(KernelBuilder &kb, Value pair) const {
+  return tilesInPair() == 1 ? kb.index(0) : kb.min(kb.mul(pair, 2), kb.index(tiles() - 2));
+}
+
+Value AmxRows::span(KernelBuilder &kb, Value tile) const {
+  return spans == 1 ? kb.index(0) : kb.divide(tile, tilesInSpan);
+}
+
+Value AmxRows::start(KernelBuilder &kb, Value tile) const {
+  return kb.min(kb.mul(spans == 1 ? tile : kb.remainder(tile, tilesInSpan), rows), kb.index(length - rows));
+}
+
 int64_t amxStepsInTile(int64_t steps) {
   int64_t part = std::min(steps, mostSteps);
   while (steps % part != 0)
@@ -52,12 +61,12 @@ int64_t amxColumns(lowbit::ConvOp op, const anybit_weight_shape &weights, const 
   int64_t steps = adjacent && g.channelsIn % 4 != 0 ? llvm::divideCeil(taps * g.channelsIn, 4)
                                                     : taps * llvm::divideCeil(g.channelsIn, 4);
   int64_t products = all / taps * steps / amxStepsInTile(steps);
-  int64_t tiles = AmxRows::choose(g, input).tiles();
+  AmxRows rows = AmxRows::choose(g, input);
   // Cycles. A tile takes as long as a full one; a unit is configured, cleared and stored.
   constexpr double perUnit = 100, perCall = 300;
-  double units = double(llvm::divideCeil(tiles, 2) * blocks);
+  double units = double(rows.pairs() * blocks);
   double perProduct = double(mostRows * tileColumns * 4 * mostSteps) / target.tileRate;
-  double tiled = perCall + units * (perUnit + double(std::min<int64_t>(tiles, 2) * columns / tileColumns * products) * perProduct);
+  double tiled = perCall + units * (perUnit + double(rows.tilesInPair() * columns / tileColumns * products) * perProduct);
   double macs = double(g.positions() * g.groups * g.channelsOut * g.channelsIn * all);
   return tiled < macs * vectorCycles(op, weights, target) ? columns : 0;
 }

@@ -8,6 +8,8 @@
 
 #include "ConvGeometry.h"
 
+#include "llvm/Support/MathExtras.h"
+
 namespace anybit::cpu {
 
 /// How positions fill tiles. A tile reads its rows at one stride, so it lies in a span of equally distant places: all
@@ -17,6 +19,12 @@ struct AmxRows {
   static AmxRows choose(const Geometry &g, const PixelStrides &input);
 
   int64_t tiles() const { return spans * tilesInSpan; }
+  int64_t tilesInPair() const { return std::min<int64_t>(2, tiles()); }
+  int64_t pairs() const { return llvm::divideCeil(tiles(), tilesInPair()); }
+  /// The first tile of a pair, the span of a tile, the place of its first row there. Last ones overlap.
+  mlir::Value firstTile(KernelBuilder &kb, mlir::Value pair) const;
+  mlir::Value span(KernelBuilder &kb, mlir::Value tile) const;
+  mlir::Value start(KernelBuilder &kb, mlir::Value tile) const;
   bool joined() const { return imageSpans == 0; }
 
   int64_t spans = 1, length = 1; ///< Places in a span.

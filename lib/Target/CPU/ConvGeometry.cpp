@@ -67,18 +67,22 @@ Value ConvArguments::pointer(KernelBuilder &kb, size_t pointwise, const Pixel &p
   return kb.at(kb.argument(firstPointwise() + pointwise), offset);
 }
 
-/// The arguments of the epilogue for one register.
-SmallVector<Value> ConvArguments::bodyArguments(KernelBuilder &kb, const Register &one, Value channel,
-                                                int64_t valid) const {
-  int64_t lanes = cast<VectorType>(one.accumulator.getType()).getNumElements();
-  SmallVector<Value> result{one.accumulator};
-  for (size_t p = 0; p < lowbit::ConvOp(op).getParameters().size(); ++p) {
+IRMapping ConvArguments::evaluate(KernelBuilder &kb, Value accumulator, const Pixel &pixel, Value channel,
+                                  int64_t valid) const {
+  lowbit::ConvOp conv = op;
+  int64_t lanes = cast<VectorType>(accumulator.getType()).getNumElements();
+  SmallVector<Value> arguments{accumulator};
+  for (size_t p = 0; p < conv.getParameters().size(); ++p) {
     const View &view = views[1 + p];
     auto type = VectorType::get({lanes}, view.element);
-    Value from = pointer(kb, p, *one.pixel, kb.add(channel, one.firstColumn));
-    result.push_back(view.shape.size() == 1 ? kb.load(type, from) : kb.loadLanes(type, from, valid - one.firstColumn));
+    Value from = pointer(kb, p, pixel, channel);
+    arguments.push_back(view.shape.size() == 1 ? kb.load(type, from) : kb.loadLanes(type, from, valid));
   }
-  return result;
+  return mapBody(kb, conv.getBody(), arguments, lanes);
+}
+
+Value ConvArguments::resultAddress(KernelBuilder &kb, size_t result, const Pixel &pixel, Value channel) const {
+  return pointer(kb, lowbit::ConvOp(op).getParameters().size() + result, pixel, channel);
 }
 
 /// The scalar of which a result is rounded, where packing registers rounds and clamps; else null.
@@ -106,14 +110,12 @@ void ConvArguments::emitEpilogue(KernelBuilder &kb, ArrayRef<Value> accumulators
 void ConvArguments::emitTogether(KernelBuilder &kb, ArrayRef<Register> registers, Value channel, int64_t valid,
                                  bool packs) const {
   lowbit::ConvOp conv = op;
-  int64_t lanes = cast<VectorType>(registers.front().accumulator.getType()).getNumElements();
   auto bodies = llvm::map_to_vector(registers, [&](const Register &one) {
-    return mapBody(kb, conv.getBody(), bodyArguments(kb, one, channel, valid), lanes);
+    return evaluate(kb, one.accumulator, *one.pixel, kb.add(channel, one.firstColumn), valid - one.firstColumn);
   });
   for (auto [index, result] : llvm::enumerate(conv.getBody().getTerminator()->getOperands())) {
-    size_t pointwise = conv.getParameters().size() + index;
-    auto store = [&, pointwise](Value values, const Register &to) {
-      Value address = pointer(kb, pointwise, *to.pixel, kb.add(channel, to.firstColumn));
+    auto store = [&, index = index](Value values, const Register &to) {
+      Value address = resultAddress(kb, index, *to.pixel, kb.add(channel, to.firstColumn));
       kb.storeLanes(values, address, valid - to.firstColumn);
     };
     Value scalar = packs ? packedScalar(result) : Value(), wanted = scalar ? scalar : result;

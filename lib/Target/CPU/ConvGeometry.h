@@ -50,6 +50,10 @@ public:
   /// at a time. Parameters per channel are read as whole registers: constants are padded.
   void emitEpilogue(KernelBuilder &kb, llvm::ArrayRef<mlir::Value> accumulators, llvm::ArrayRef<Pixel> pixels,
                     mlir::Value channel, int64_t valid, bool packs) const;
+  /// Its parts: the values of the body, and the address of a result.
+  mlir::IRMapping evaluate(KernelBuilder &kb, mlir::Value accumulator, const Pixel &pixel, mlir::Value channel,
+                           int64_t valid) const;
+  mlir::Value resultAddress(KernelBuilder &kb, size_t result, const Pixel &pixel, mlir::Value channel) const;
 
 private:
   /// A register of accumulators of a tile, and where its results go.
@@ -64,8 +68,6 @@ private:
   static void storePacked(KernelBuilder &kb, llvm::SmallVector<mlir::Value> reals, lowbit::RoundOp round,
                           llvm::ArrayRef<Register> registers,
                           llvm::function_ref<void(mlir::Value values, const Register &to)> store);
-  llvm::SmallVector<mlir::Value> bodyArguments(KernelBuilder &kb, const Register &one, mlir::Value channel,
-                                               int64_t valid) const;
   unsigned firstPointwise() const { return isReal() ? 2 : 3; }
   mlir::Value pointer(KernelBuilder &kb, size_t pointwise, const Pixel &pixel, mlir::Value channel) const;
 

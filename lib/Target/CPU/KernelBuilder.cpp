@@ -51,6 +51,8 @@ Value KernelBuilder::mul(Value lhs, int64_t rhs) {
   return b.createOrFold<arith::MulIOp>(loc, lhs, index(rhs));
 }
 
+Value KernelBuilder::divide(Value lhs, int64_t rhs) { return b.createOrFold<arith::DivUIOp>(loc, lhs, index(rhs)); }
+Value KernelBuilder::remainder(Value lhs, int64_t rhs) { return b.createOrFold<arith::RemUIOp>(loc, lhs, index(rhs)); }
 Value KernelBuilder::min(Value lhs, Value rhs) { return b.createOrFold<arith::MinSIOp>(loc, lhs, rhs); }
 Value KernelBuilder::max(Value lhs, Value rhs) { return b.createOrFold<arith::MaxSIOp>(loc, lhs, rhs); }
 
@@ -145,6 +147,17 @@ void KernelBuilder::loop(int64_t count, function_ref<void(Value)> body) {
   if (count == 1)
     return body(index(0));
   loop(index(0), index(count), body);
+}
+
+void KernelBuilder::branch(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/bool(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  then();
+  if (!otherwise)
+    return;
+  b.setInsertionPointToStart(branch.elseBlock());
+  otherwise();
 }
 
 Value KernelBuilder::intrinsic(StringRef name, Type result, ValueRange operands) {

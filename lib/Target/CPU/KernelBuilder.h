@@ -38,6 +38,8 @@ public:
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value add(mlir::Value a, int64_t b) { return b ? add(a, index(b)) : a; }
   mlir::Value mul(mlir::Value a, int64_t b);
+  mlir::Value divide(mlir::Value a, int64_t b);
+  mlir::Value remainder(mlir::Value a, int64_t b);
   mlir::Value min(mlir::Value a, mlir::Value b);
   mlir::Value max(mlir::Value a, mlir::Value b);
 
@@ -63,6 +65,8 @@ public:
   /// A loop that carries nothing.
   void loop(mlir::Value from, mlir::Value to, llvm::function_ref<void(mlir::Value iv)> body);
   void loop(int64_t count, llvm::function_ref<void(mlir::Value iv)> body);
+
+  void branch(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
 
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
 

@@ -1,0 +1,42 @@
+//===- AmxEpilogue.h - from tiles of sums to outputs ------------*- C++ -*-===//
+#ifndef ANYBIT_LIB_TARGET_CPU_AMXEPILOGUE_H
+#define ANYBIT_LIB_TARGET_CPU_AMXEPILOGUE_H
+
+#include "AmxRows.h"
+
+namespace anybit::cpu {
+
+/// Sums of one or two tiles of positions by one or two of 16 columns, as they lie in scratch memory: [tile][row][column].
+class AmxEpilogue {
+public:
+  AmxEpilogue(KernelBuilder &kb, lowbit::ConvOp op, const ConvArguments &arguments, const Geometry &g,
+              const AmxRows &rows);
+
+  int64_t sumsRowBytes() const { return columns * 4; }
+  int64_t sumsBytes() const { return tiles * rows.rows * sumsRowBytes(); }
+  /// Writes the outputs of the rows [from, to) of both tiles, of which `tile` is the first, for column block `block`.
+  void finishRows(mlir::Value sums, mlir::Value tile, mlir::Value block, mlir::Value from, mlir::Value to);
+
+private:
+  /// Where a row of a tile goes: its offset in a tensor, and whether it is an output (null: always).
+  struct Place {
+    std::function<mlir::Value(const PixelStrides &)> offset;
+    mlir::Value valid;
+  };
+  Place place(mlir::Value tile, mlir::Value row);
+  void finishRow(mlir::Value sums, mlir::Value tile, mlir::Value block, mlir::Value row, int64_t valid);
+  void storePacked(mlir::Value codes, size_t result, llvm::ArrayRef<Place> places, mlir::Value channel, int64_t valid);
+  void store(llvm::ArrayRef<mlir::Value> values, size_t result, llvm::ArrayRef<Place> places, mlir::Value channel,
+             int64_t valid);
+
+  KernelBuilder &kb;
+  lowbit::ConvOp op;
+  const ConvArguments &arguments;
+  const Geometry &g;
+  const AmxRows &rows;
+  int64_t tiles, columns, blocks;
+};
+
+} // namespace anybit::cpu
+
+#endif // ANYBIT_LIB_TARGET_CPU_AMXEPILOGUE_H
