@@ -27,7 +27,8 @@ ROOMS = {
     "Frontend/ONNX": ["Support", "Dialect/Msq/IR"],
     "Pipelines": ["Support", "Analysis", "Dialect", "Conversion", "Transforms", "Frontend", "Halide", "Target"],
     "Quantize": ["Support", "Data", "Frontend", "Pipelines", "Runtime"],
-    "Driver": ["Support", "Data", "Frontend", "Pipelines", "Quantize", "Runtime", "Target"],
+    "Tune": ["Support", "Dialect", "Pipelines", "Runtime", "Target"],
+    "Driver": ["Support", "Data", "Frontend", "Pipelines", "Quantize", "Tune", "Runtime", "Target"],
     "tools": ["Driver", "Pipelines", "Frontend"],
     "Runtime": [],
 }

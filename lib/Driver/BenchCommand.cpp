@@ -1,14 +1,12 @@
 #include "Measure.h"
 
 #include "anybit/Support/File.h"
+#include "anybit/Support/HostCpu.h"
 
 #include "llvm/ADT/Sequence.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/TargetParser/Host.h"
 
 using namespace anybit;
 using namespace anybit::driver;
@@ -25,28 +23,6 @@ struct Findings {
 };
 
 } // namespace
-
-/// The marketing name of the CPU, or LLVM's name where the system does not tell.
-static std::string cpuName() {
-  ErrorOr<std::unique_ptr<MemoryBuffer>> info = MemoryBuffer::getFileAsStream("/proc/cpuinfo");
-  if (!info)
-    return sys::getHostCPUName().str();
-  StringRef text = (*info)->getBuffer();
-  size_t at = text.find("model name");
-  if (at == StringRef::npos)
-    return sys::getHostCPUName().str();
-  return text.substr(at).split('\n').first.split(':').second.trim().str();
-}
-
-/// The features of the CPU in LLVM's spelling, sorted.
-static std::string cpuFeatures() {
-  std::vector<std::string> names;
-  for (const auto &feature : sys::getHostCPUFeatures())
-    if (feature.second)
-      names.push_back(feature.first().str());
-  llvm::sort(names);
-  return join(names, ",");
-}
 
 static json::Array candidatesToJson(const Artifact &artifact, const Findings &findings) {
   json::Array rows;
@@ -74,7 +50,7 @@ static json::Array layersToJson(const Artifact &artifact, const Findings &findin
 }
 
 static Error writeJson(const Artifact &artifact, const Findings &findings, const std::string &path) {
-  json::Value value = json::Object{{"cpu", json::Object{{"name", cpuName()}, {"features", cpuFeatures()}}},
+  json::Value value = json::Object{{"cpu", json::Object{{"name", hostCpuName()}, {"features", hostCpuFeatures()}}},
                                    {"threads", findings.threads},
                                    {"candidates", candidatesToJson(artifact, findings)},
                                    {"arena_bytes", artifact.descriptor().arena_bytes},
@@ -86,7 +62,7 @@ static Error writeJson(const Artifact &artifact, const Findings &findings, const
 }
 
 static void printTable(const Artifact &artifact, const Findings &findings) {
-  outs() << formatv("{0} on {1}, {2} thread{3}\n\n", artifact.descriptor().model, cpuName(), findings.threads,
+  outs() << formatv("{0} on {1}, {2} thread{3}\n\n", artifact.descriptor().model, hostCpuName(), findings.threads,
                     findings.threads == 1 ? "" : "s");
   outs() << "candidate       min ms   median ms      p99 ms  weight bytes    runs\n";
   for (const Latency &latency : findings.latencies) {

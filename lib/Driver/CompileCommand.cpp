@@ -1,6 +1,7 @@
 #include "CommandLine.h"
 
 #include "anybit/Pipelines/Compile.h"
+#include "anybit/Tune/Tune.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
@@ -38,6 +39,28 @@ static std::vector<std::pair<std::string, int64_t>> parseDims(CommandLine &line)
   return dims;
 }
 
+/// What --tune and its company ask for, or null.
+static std::unique_ptr<KernelTuner> parseTuning(CommandLine &line, const CompileOptions &compiling) {
+  constexpr uint64_t mostSeconds = 86400;
+  if (line.has(OPT_tune_cache) && !line.has(OPT_tune))
+    line.problem("--tune-cache is of no use without --tune");
+  if (!line.has(OPT_tune))
+    return nullptr;
+  tune::TuneOptions options;
+  options.seconds = double(line.number(OPT_tune, 0, 1, mostSeconds));
+  options.target = compiling.target;
+  options.optimization = compiling.optimization;
+  options.quiet = compiling.quiet;
+  options.directory = line.text(OPT_tune_cache, tune::defaultCacheDirectory());
+  if (options.directory.empty())
+    line.problem("there is no folder of caches for the results of --tune, name one with --tune-cache");
+  if (StringRef(options.target).split(',').first != "native")
+    line.problem("--tune measures this machine and needs --target native, not '" + options.target + "'");
+  if (!compiling.kernel.empty())
+    line.problem("--tune and --kernel exclude each other");
+  return tune::createTuner(options);
+}
+
 int anybit::driver::compileCommand(CommandLine &line) {
   CompileOptions options;
   options.model = line.onlyInput("model");
@@ -47,10 +70,13 @@ int anybit::driver::compileCommand(CommandLine &line) {
   options.dims = parseDims(line);
   parseFlag(line, OPT_store, "--store", parseWeightStore, options.store);
   parseFlag(line, OPT_emit, "--emit", parseEmitKind, options.emit);
+  parseFlag(line, OPT_kernel, "--kernel", parseKernel, options.kernel);
   parseFlag(line, OPT_stop_after, "--stop-after", parseStage, options.stopAfter);
   options.optimization = static_cast<unsigned>(line.number(OPT_optimization, options.optimization, 0, 3));
   options.timing = line.has(OPT_timing);
   options.statsJson = line.has(OPT_stats_json);
   options.quiet = line.has(OPT_quiet);
+  std::unique_ptr<KernelTuner> tuner = parseTuning(line, options);
+  options.tuner = tuner.get();
   return line.report() ? Invalid : compileModel(options, errs());
 }

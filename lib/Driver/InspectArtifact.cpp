@@ -22,13 +22,28 @@ static json::Array tensorsToJson(ArrayRef<anybit_tensor> tensors) {
   return rows;
 }
 
-static json::Object candidateToJson(const Artifact &artifact, const anybit_variant &variant) {
+/// Why each dispatch of each candidate has its kernel: what an older compiler left out is empty.
+static std::vector<std::vector<StringRef>> choicesOf(const Artifact &artifact) {
+  const anybit_module_descriptor &module = artifact.descriptor();
+  StringRef rest = module.descriptor_bytes > ANYBIT_LEAST_DESCRIPTOR_BYTES && module.choices ? module.choices : "";
+  std::vector<std::vector<StringRef>> choices;
+  for (const anybit_variant &variant : artifact.candidates()) {
+    std::vector<StringRef> &own = choices.emplace_back(variant.dispatch_count);
+    for (StringRef &line : own)
+      std::tie(line, rest) = rest.split('\n');
+  }
+  return choices;
+}
+
+static json::Object candidateToJson(const Artifact &artifact, const anybit_variant &variant,
+                                    ArrayRef<StringRef> choices) {
   json::Array layers;
-  for (const anybit_dispatch &dispatch : dispatchesOf(variant)) {
+  for (const auto &[dispatch, choice] : zip_equal(dispatchesOf(variant), choices)) {
     const anybit_kernel &kernel = artifact.descriptor().kernels[dispatch.kernel];
     layers.push_back(json::Object{{"layer", dispatch.layer},
                                   {"kernel", kernel.name},
                                   {"family", kernel.family},
+                                  {"choice", choice},
                                   {"grid", dispatch.grid},
                                   {"macs", dispatch.macs}});
   }
@@ -43,8 +58,9 @@ static json::Object candidateToJson(const Artifact &artifact, const anybit_varia
 static void printJson(const Artifact &artifact) {
   const anybit_module_descriptor &module = artifact.descriptor();
   json::Array candidates;
-  for (const anybit_variant &variant : artifact.candidates())
-    candidates.push_back(candidateToJson(artifact, variant));
+  std::vector<std::vector<StringRef>> choices = choicesOf(artifact);
+  for (const auto &[variant, own] : zip_equal(artifact.candidates(), choices))
+    candidates.push_back(candidateToJson(artifact, variant, own));
   json::Value value = json::Object{{"model", module.model},
                                    {"producer", module.producer},
                                    {"abi", formatv("{0}.{1}", module.abi_major, module.abi_minor).str()},
@@ -79,11 +95,12 @@ static void printText(const Artifact &artifact) {
   for (const anybit_variant &variant : artifact.candidates())
     outs() << formatv("{0,-10} {1,11} {2,13} {3,12} {4,12}\n", variant.name, variant.dispatch_count,
                       variant.weight_bytes, variant.code_bytes, variant.arena_bytes);
-  for (const anybit_variant &variant : artifact.candidates()) {
-    outs() << formatv("\n{0,-10} {1,14}  {2,-16}  {3}\n", variant.name, "macs", "family", "layer");
-    for (const anybit_dispatch &dispatch : dispatchesOf(variant))
-      outs() << formatv("{0,-10} {1,14}  {2,-16}  {3}\n", "", dispatch.macs, module.kernels[dispatch.kernel].family,
-                        dispatch.layer);
+  std::vector<std::vector<StringRef>> choices = choicesOf(artifact);
+  for (const auto &[variant, own] : zip_equal(artifact.candidates(), choices)) {
+    outs() << formatv("\n{0,-10} {1,14}  {2,-16}  {3}\n", variant.name, "macs", "family", "layer, and why this family");
+    for (const auto &[dispatch, choice] : zip_equal(dispatchesOf(variant), own))
+      outs() << formatv("{0,-10} {1,14}  {2,-16}  {3}{4}{5}\n", "", dispatch.macs,
+                        module.kernels[dispatch.kernel].family, dispatch.layer, choice.empty() ? "" : ": ", choice);
   }
 }
 

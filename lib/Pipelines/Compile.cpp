@@ -32,7 +32,8 @@ enum ExitCode { exitDone = 0, exitInternal = 1, exitInvalid = 2, exitUnsupported
 class Compilation {
 public:
   Compilation(const CompileOptions &options, raw_ostream &diagnostics)
-      : options(options), diagnostics(diagnostics), progress("compile", stageNames().size(), options.quiet) {
+      : options(options), diagnostics(diagnostics),
+        progress("compile", stageNames().size(), options.quiet || options.tuner) {
     DialectRegistry registry;
     registerAllDialects(registry);
     context.appendDialectRegistry(registry);
@@ -58,6 +59,7 @@ private:
   int checkDims(const onnx::Model &model);
   int checkCandidates();
   int runStage(StringRef name, function_ref<void(OpPassManager &)> build);
+  int tune();
   int emit();
   int writeText(StringRef text);
   int writeCode(const cpu::EmitOptions &emitting);
@@ -166,6 +168,16 @@ int Compilation::runStage(StringRef name, function_ref<void(OpPassManager &)> bu
   return exitDone;
 }
 
+int Compilation::tune() {
+  if (!options.tuner)
+    return exitDone;
+  Clock::time_point start = Clock::now();
+  if (llvm::Error error = options.tuner->tune(*module, target, diagnostics))
+    return fail(exitInvalid, llvm::toString(std::move(error)));
+  timeStage("tune", start);
+  return exitDone;
+}
+
 int Compilation::writeText(StringRef text) {
   llvm::Error error = writeFile(options.output, ArrayRef<char>(text.data(), text.size()));
   return error ? fail(exitInvalid, llvm::toString(std::move(error))) : int(exitDone);
@@ -267,6 +279,9 @@ int Compilation::run() {
     return writeIR();
   TargetStageOptions targetOptions;
   targetOptions.target = options.target;
+  ScheduleStageOptions schedule;
+  schedule.target = options.target;
+  schedule.kernel = options.kernel;
   SpecializeStageOptions specialize;
   specialize.masters = options.store == WeightStore::Master;
   for (const std::string &name : options.candidates)
@@ -274,9 +289,11 @@ int Compilation::run() {
   const std::pair<StringRef, std::function<void(OpPassManager &)>> stages[] = {
       {"specialize", [&](OpPassManager &pm) { buildSpecializeStage(pm, specialize); }},
       {"integerize", [&](OpPassManager &pm) { buildIntegerizeStage(pm); }},
-      {"schedule", [&](OpPassManager &pm) { buildScheduleStage(pm, targetOptions); }},
+      {"schedule", [&](OpPassManager &pm) { buildScheduleStage(pm, schedule); }},
       {"kernels", [&](OpPassManager &pm) { buildKernelsStage(pm, targetOptions); }}};
   for (const auto &[name, build] : stages) {
+    if (int code = name == "schedule" ? tune() : exitDone)
+      return code;
     if (int code = runStage(name, build))
       return code;
     if (stopsAfter(name))

@@ -1,4 +1,5 @@
 #include "anybit/Pipelines/Compile.h"
+#include "anybit/Target/CPU/KernelChoice.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -42,6 +43,13 @@ llvm::Expected<std::string> parseStage(llvm::StringRef text) {
   if (llvm::is_contained(stageNames(), text))
     return text.str();
   return notOneOf(text, stageNames());
+}
+
+llvm::Expected<std::string> parseKernel(llvm::StringRef text) {
+  llvm::Expected<cpu::WantedChoice> wanted = cpu::parseWantedChoice(text);
+  if (!wanted)
+    return llvm::createStringError("'" + text + "': " + llvm::toString(wanted.takeError()));
+  return text.str();
 }
 
 } // namespace anybit

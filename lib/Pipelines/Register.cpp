@@ -21,7 +21,7 @@ void registerAllPasses() {
                                                          buildSpecializeStage);
   mlir::PassPipelineRegistration<>("anybit-stage-integerize", "quantized groups become integer ops",
                                    buildIntegerizeStage);
-  mlir::PassPipelineRegistration<TargetStageOptions>("anybit-stage-schedule", "kernel families and packed weights",
+  mlir::PassPipelineRegistration<ScheduleStageOptions>("anybit-stage-schedule", "kernel families and packed weights",
                                                      buildScheduleStage);
   mlir::PassPipelineRegistration<TargetStageOptions>("anybit-stage-kernels", "kernels, dispatches, arena",
                                                      buildKernelsStage);

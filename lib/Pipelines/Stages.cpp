@@ -25,10 +25,10 @@ void buildIntegerizeStage(OpPassManager &pm) {
   candidate.addPass(createCSEPass());
 }
 
-void buildScheduleStage(OpPassManager &pm, const TargetStageOptions &options) {
+void buildScheduleStage(OpPassManager &pm, const ScheduleStageOptions &options) {
   pm.addNestedPass<func::FuncOp>(createRequantizeThresholds());
   pm.addNestedPass<func::FuncOp>(createReciprocalQuantizers(ReciprocalQuantizersOptions{options.target}));
-  pm.addNestedPass<func::FuncOp>(createPackWeights(PackWeightsOptions{options.target}));
+  pm.addNestedPass<func::FuncOp>(createPackWeights(PackWeightsOptions{options.target, options.kernel}));
 }
 
 void buildKernelsStage(OpPassManager &pm, const TargetStageOptions &options) {

@@ -1,7 +1,7 @@
 #include "Constants.h"
 #include "Master.h"
+#include "anybit/Target/CPU/CostTable.h"
 #include "anybit/Target/CPU/DepthwiseLayout.h"
-#include "anybit/Target/CPU/DotTile.h"
 #include "anybit/Target/CPU/Kernels.h"
 #include "anybit/Transforms/Passes.h"
 
@@ -32,8 +32,8 @@ std::vector<int32_t> inOrder(const std::vector<int64_t> &order, const std::vecto
 
 class Packer {
 public:
-  Packer(lowbit::ConvOp op, const CpuTarget &target)
-      : op(op), target(target), b(op), weights(cast<RankedTensorType>(op.getWeights().getType())) {
+  Packer(lowbit::ConvOp op, const CpuTarget &target, const cpu::WantedChoice &wanted)
+      : op(op), target(target), wanted(wanted), b(op), weights(cast<RankedTensorType>(op.getWeights().getType())) {
     bool flat = weights.getRank() == 3;
     shape = {weights.getDimSize(0), weights.getDimSize(1), flat ? 1 : weights.getDimSize(2),
              weights.getShape().back(), int64_t(op.getGroups())};
@@ -43,8 +43,10 @@ public:
 
 private:
   bool isDepthwise() const { return shape.groups > 1 && shape.inputs == 1 && shape.outputs == shape.groups; }
+  LogicalResult choose();
   anybit_packing choosePacking();
-  int64_t chooseColumns(cpu::StepForm form) const;
+  lowbit::ChoiceAttr chosen() const { return lowbit::ConvOp(op).getChoice(); }
+  int64_t chosenColumns() const { return target.lanes32() * int64_t(chosen().getVectors()); }
   unsigned provenPairSteps(ArrayRef<char> packed, const anybit_packing &packing);
   unsigned tapsInRun();
   std::vector<int16_t> codes(ArrayRef<char> bytes);
@@ -62,7 +64,7 @@ private:
 
   lowbit::ConvOp op;
   const CpuTarget &target;
-  lowbit::Family family = lowbit::Family::Dot4; ///< Of codes that are not depthwise.
+  const cpu::WantedChoice &wanted;
   OpBuilder b;
   RankedTensorType weights;
   anybit_weight_shape shape;
@@ -75,12 +77,18 @@ unsigned Packer::tapsInRun() {
   return adjacent && shape.inputs % 4 != 0 && !op.isReal() ? shape.kernel_width : 1;
 }
 
-/// Columns of a block, in whole registers.
-int64_t Packer::chooseColumns(cpu::StepForm form) const {
-  lowbit::ConvOp conv = op;
-  auto out = cast<RankedTensorType>(conv.getOutputs().front().getType());
-  int64_t positions = out.getNumElements() / std::max<int64_t>(1, out.getDimSize(1));
-  return target.lanes32() * cpu::chooseVectors(target, form, shape.outputs / shape.groups, positions);
+/// Writes down how the layer is computed. A choice from outside must be one that there is.
+LogicalResult Packer::choose() {
+  cpu::LayerShape layer = cpu::LayerShape::of(op);
+  if (lowbit::ChoiceAttr given = op.getChoice()) {
+    cpu::KernelChoice choice{given.getFamily(), given.getVectors()};
+    if (llvm::is_contained(cpu::enumerateChoices(layer, target), choice))
+      return success();
+    return op.emitOpError("is to be computed by ") << cpu::toString(choice) << ", which it has not on this target";
+  }
+  cpu::ChosenKernel chosen = cpu::chooseKernel(layer, target, wanted);
+  op.setChoice(lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors, chosen.reason));
+  return success();
 }
 
 /// How many steps of VPMADDUBSW may be added in int16 (recipe R9): from the weights themselves where they are bytes,
@@ -110,23 +118,17 @@ unsigned Packer::provenPairSteps(ArrayRef<char> packed, const anybit_packing &pa
 
 anybit_packing Packer::choosePacking() {
   anybit_packing packing;
-  packing.column_block = chooseColumns(cpu::stepForm(target, op.getWeightFormat()->getBits() < 8));
+  packing.column_block = chosenColumns();
   packing.taps_in_run = tapsInRun();
   packing.order = ANYBIT_ORDER_STEPS;
   packing.input_bits = 0;
   msq::FormatAttr format = *op.getWeightFormat();
   unsigned bits = format.getBits();
-  if (int64_t columns = cpu::amxColumns(op, shape, target)) {
-    packing.column_block = columns;
-    family = lowbit::Family::Amx;
-  } else if (cpu::countingPays(op, shape, target)) {
-    family = lowbit::Family::Popcount;
+  if (chosen().getFamily() == lowbit::Family::Popcount) {
     packing.order = ANYBIT_ORDER_PLANES;
     packing.input_bits = cpu::inputBits(op);
     packing.storage_bits = bits;
     packing.taps_in_run = packing.planes = 1;
-    int64_t registers = llvm::divideCeil(shape.outputs / shape.groups, target.lanes32());
-    packing.column_block = target.lanes32() * std::min<int64_t>(registers, 4);
     return packing;
   }
   packing.storage_bits = bits > 4 ? 8 : bits > 2 ? 4 : bits;
@@ -162,6 +164,7 @@ void Packer::packCodes(ArrayRef<char> bytes) {
   std::vector<int32_t> initial(anybit_padded_outputs(&shape, &packing));
   anybit_pack(&shape, &packing, uint32_t(format.getKind()), format.getBits(), int32_t(op.getWeightZero()),
               int32_t(op.getInputZero()), q.data(), reinterpret_cast<uint8_t *>(packed.data()), initial.data());
+  lowbit::Family family = chosen().getFamily();
   bool inPairs = target.dot == DotForm::Madd && family == lowbit::Family::Dot4;
   auto layout = lowbit::PackedAttr::get(op.getContext(), family, packing.column_block, packing.storage_bits,
                                         packing.taps_in_run, packing.planes,
@@ -172,7 +175,7 @@ void Packer::packCodes(ArrayRef<char> bytes) {
 /// Weights that another op computes are gathered into the same order at run time. Columns past the last output repeat
 /// it: their sums are never stored.
 void Packer::packAtRunTime() {
-  int64_t perGroup = shape.outputs / shape.groups, columns = chooseColumns(cpu::StepForm::Real);
+  int64_t perGroup = shape.outputs / shape.groups, columns = chosenColumns();
   int64_t blocks = llvm::divideCeil(perGroup, columns);
   bool depthwise = isDepthwise();
   auto packed = lowbit::PackedAttr::get(op.getContext(), depthwise ? lowbit::Family::Depthwise : lowbit::Family::Real,
@@ -214,7 +217,7 @@ void Packer::packAtRunTime() {
 /// [group][column block][run][value][column] float32
 void Packer::packReal(ArrayRef<char> bytes) {
   const float *in = reinterpret_cast<const float *>(bytes.data());
-  int64_t perGroup = shape.outputs / shape.groups, columns = chooseColumns(cpu::StepForm::Real);
+  int64_t perGroup = shape.outputs / shape.groups, columns = chosenColumns();
   int64_t blocks = llvm::divideCeil(perGroup, columns), taps = shape.kernel_height * shape.kernel_width;
   std::vector<float> packed(shape.groups * blocks * columns * taps * shape.inputs, 0.0f);
   for (int64_t o = 0; o < shape.outputs; ++o) {
@@ -306,6 +309,8 @@ LogicalResult Packer::run() {
   for (Value parameter : op.getParameters())
     if (cast<RankedTensorType>(parameter.getType()).getRank() == 1 && !constantBytes(parameter))
       return op.emitOpError("has a per-channel parameter that is not constant");
+  if (failed(choose()))
+    return failure();
   padParameters();
   if (!bytes)
     packAtRunTime();
@@ -327,9 +332,14 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
       getOperation().emitError(llvm::toString(cpu.takeError()));
       return signalPassFailure();
     }
+    llvm::Expected<cpu::WantedChoice> wanted = cpu::parseWantedChoice(kernel);
+    if (!wanted) {
+      getOperation().emitError(llvm::toString(wanted.takeError()));
+      return signalPassFailure();
+    }
     WalkResult result = getOperation().walk([&](lowbit::ConvOp op) {
       bool packed = cast<RankedTensorType>(op.getWeights().getType()).getEncoding() != nullptr;
-      return packed || succeeded(Packer(op, *cpu).run()) ? WalkResult::advance() : WalkResult::interrupt();
+      return packed || succeeded(Packer(op, *cpu, *wanted).run()) ? WalkResult::advance() : WalkResult::interrupt();
     });
     if (result.wasInterrupted())
       signalPassFailure();

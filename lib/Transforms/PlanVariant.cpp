@@ -25,8 +25,9 @@ static std::string layerName(Location loc) {
   return name;
 }
 
-void VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc, ArrayRef<const Place *> used, int64_t macs) {
-  Dispatch dispatch{kernels.insert(kernel), layerName(loc), kernel.grid, macs, {}};
+void VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc, ArrayRef<const Place *> used, int64_t macs,
+                                 StringAttr choice) {
+  Dispatch dispatch{kernels.insert(kernel), layerName(loc), choice, kernel.grid, macs, {}};
   for (const Place *place : used) {
     dispatch.arguments.emplace_back(place->buffer, place->offset);
     Buffer &buffer = buffers[place->buffer];
@@ -112,7 +113,8 @@ LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
   int64_t macs = out.getNumElements() * (cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) / int64_t(op.getGroups()));
   for (int64_t size : op.getKernel())
     macs *= size;
-  addDispatch(kernel, op.getLoc(), used, macs);
+  lowbit::ChoiceAttr choice = op.getChoice();
+  addDispatch(kernel, op.getLoc(), used, macs, choice ? builder.getStringAttr(choice.getReason()) : StringAttr());
   return success();
 }
 
@@ -284,7 +286,7 @@ void VariantPlanner::emit() {
     }
     plan::DispatchOp::create(builder, function.getLoc(), dispatch.kernel, builder.getStringAttr(dispatch.layer),
                              builder.getI64IntegerAttr(dispatch.grid), builder.getArrayAttr(arguments),
-                             builder.getI64IntegerAttr(dispatch.macs));
+                             builder.getI64IntegerAttr(dispatch.macs), dispatch.choice);
   }
 }
 

@@ -21,6 +21,7 @@ private:
   struct Dispatch {
     mlir::FlatSymbolRefAttr kernel;
     std::string layer;
+    mlir::StringAttr choice; ///< Why this kernel; may be null.
     int64_t grid = 1, macs = 0;
     llvm::SmallVector<std::pair<unsigned, int64_t>> arguments; ///< Buffer and byte offset.
   };
@@ -52,7 +53,8 @@ private:
   std::pair<Place, Place> slotPlaces(lowbit::ConvOp op, const Master &master);
 
   // Dispatches.
-  void addDispatch(const cpu::Kernel &kernel, mlir::Location loc, llvm::ArrayRef<const Place *> places, int64_t macs = 0);
+  void addDispatch(const cpu::Kernel &kernel, mlir::Location loc, llvm::ArrayRef<const Place *> places, int64_t macs = 0,
+                   mlir::StringAttr choice = {});
   void copy(const Place &from, const Place &to, mlir::Location loc);
   mlir::LogicalResult plan(mlir::Operation &op);
   mlir::LogicalResult planConv(lowbit::ConvOp op);

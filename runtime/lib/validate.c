@@ -131,9 +131,9 @@ static anybit_status check_identity(const anybit_module_descriptor *module, cons
     return anybit_fail(ANYBIT_INCOMPATIBLE_ABI, "'%s' was made for ABI %u.%u, this runtime has ABI %u.%u; %s", origin,
                        module->abi_major, module->abi_minor, ANYBIT_ABI_MAJOR, ANYBIT_ABI_MINOR,
                        module->abi_major > ANYBIT_ABI_MAJOR ? "update the runtime" : "compile the model again");
-  if (module->descriptor_bytes < sizeof *module)
-    return anybit_fail(ANYBIT_INVALID_ARTIFACT, "'%s': its descriptor has %" PRIu64 " bytes, at least %zu are needed",
-                       origin, module->descriptor_bytes, sizeof *module);
+  if (module->descriptor_bytes < ANYBIT_LEAST_DESCRIPTOR_BYTES)
+    return anybit_fail(ANYBIT_INVALID_ARTIFACT, "'%s': its descriptor has %" PRIu64 " bytes, at least %u are needed",
+                       origin, module->descriptor_bytes, ANYBIT_LEAST_DESCRIPTOR_BYTES);
   if (!module->model || !module->producer || !module->triple || !module->features)
     return anybit_fail(ANYBIT_INVALID_ARTIFACT, "'%s': its descriptor lacks model, producer, triple or features",
                        origin);

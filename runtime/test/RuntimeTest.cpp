@@ -303,6 +303,7 @@ TEST(Descriptor, IsValidated) {
   using Change = std::function<void(Copy &)>;
   const std::vector<std::pair<Change, anybit_status>> changes = {
       {[](Copy &) {}, ANYBIT_OK},
+      {[](Copy &c) { c.descriptor.abi_minor = 0, c.descriptor.descriptor_bytes = 144; }, ANYBIT_OK},
       {[](Copy &c) { c.descriptor.abi_minor = 9, c.descriptor.descriptor_bytes += 64; }, ANYBIT_OK},
       {[](Copy &c) { c.descriptor.abi_major = ANYBIT_ABI_MAJOR + 1; }, ANYBIT_INCOMPATIBLE_ABI},
       {[](Copy &c) { c.descriptor.magic ^= 1; }, ANYBIT_INVALID_ARTIFACT},

@@ -21,6 +21,11 @@ struct TargetStageOptions : mlir::PassPipelineOptions<TargetStageOptions> {
   Option<std::string> target{*this, "target", llvm::cl::desc("as `anybit compile --target`"), llvm::cl::init("x86-64")};
 };
 
+struct ScheduleStageOptions : mlir::PassPipelineOptions<ScheduleStageOptions> {
+  Option<std::string> target{*this, "target", llvm::cl::desc("as `anybit compile --target`"), llvm::cl::init("x86-64")};
+  Option<std::string> kernel{*this, "kernel", llvm::cl::desc("as `anybit compile --kernel`"), llvm::cl::init("")};
+};
+
 /// One function per candidate, everything constant folded. In: msq with `msq.select`. Out: msq without.
 void buildSpecializeStage(mlir::OpPassManager &pm, const SpecializeStageOptions &options);
 
@@ -28,7 +33,7 @@ void buildSpecializeStage(mlir::OpPassManager &pm, const SpecializeStageOptions 
 void buildIntegerizeStage(mlir::OpPassManager &pm);
 
 /// Kernel families and packed weights. In: lowbit. Out: lowbit with `#lowbit.packed` weights.
-void buildScheduleStage(mlir::OpPassManager &pm, const TargetStageOptions &options);
+void buildScheduleStage(mlir::OpPassManager &pm, const ScheduleStageOptions &options);
 
 /// Kernels, dispatches, arena. In: lowbit. Out: plan and kernel functions.
 void buildKernelsStage(mlir::OpPassManager &pm, const TargetStageOptions &options);

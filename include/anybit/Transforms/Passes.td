@@ -115,10 +115,14 @@ def PackWeights : Pass<"anybit-pack-weights", "::mlir::func::FuncOp"> {
   let description = [{
     Chooses the kernel family of every `lowbit.conv` and stores its weights in that family's order, with the encoding
     `#lowbit.packed` on their type; adds the initial accumulators and pads per-channel parameters to whole registers.
+    The choice is that of the attribute `lowbit.choice`, else the least cost in the measured table of the CPU most like the
+    target (docs/kernels.md, "Choice"). With `kernel`, only choices of that family, and of so many registers of columns,
+    are considered where a layer has one.
 
     Example: test/lit/Transforms/pack-weights.mlir.
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">];
+  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">,
+                 Option<"kernel", "kernel", "std::string", "\"\"", "as `anybit compile --kernel`">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::lowbit::LowbitDialect"];
 }
 

@@ -48,27 +48,21 @@ int64_t amxStepsInTile(int64_t steps) {
   return part;
 }
 
-int64_t amxColumns(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
-  if (target.tileRate == 0)
-    return 0;
-  Geometry g(op);
-  int64_t columns = g.channelsOut > tileColumns ? 2 * tileColumns : tileColumns;
+double amxWork(const LayerShape &layer, int64_t columns) {
+  Geometry g(layer);
   int64_t blocks = g.groups * llvm::divideCeil(g.channelsOut, columns);
   // The input as it mostly lies: channels side by side, the padding between rows.
-  PixelStrides input(g.width * g.strideWidth + (g.kernelWidth - 1) * g.dilationWidth, g.channelsIn * g.groups);
-  bool adjacent = g.groups == 1 && g.dilationWidth == 1;
+  PixelStrides input(g.width * g.strideWidth + g.kernelWidth - 1, g.channelsIn * g.groups);
+  bool adjacent = g.groups == 1;
   int64_t taps = adjacent ? g.kernelWidth : 1, all = g.kernelHeight * g.kernelWidth;
   int64_t steps = adjacent && g.channelsIn % 4 != 0 ? llvm::divideCeil(taps * g.channelsIn, 4)
                                                     : taps * llvm::divideCeil(g.channelsIn, 4);
-  int64_t products = all / taps * steps / amxStepsInTile(steps);
+  int64_t products = layer.planes * all / taps * steps / amxStepsInTile(steps);
   AmxRows rows = AmxRows::choose(g, input);
-  // Cycles. A tile takes as long as a full one; a unit is configured, cleared and stored.
-  constexpr double perUnit = 100, perCall = 300;
+  // A tile takes as long as a full one; a unit is configured, cleared and stored.
+  constexpr double perUnit = 100, perCall = 300, perProduct = 16;
   double units = double(rows.pairs() * blocks);
-  double perProduct = double(mostRows * tileColumns * 4 * mostSteps) / target.tileRate;
-  double tiled = perCall + units * (perUnit + double(rows.tilesInPair() * columns / tileColumns * products) * perProduct);
-  double macs = double(g.positions() * g.groups * g.channelsOut * g.channelsIn * all);
-  return tiled < macs * vectorCycles(op, weights, target) ? columns : 0;
+  return perCall + units * (perUnit + double(rows.tilesInPair() * columns / tileColumns * products) * perProduct);
 }
 
 } // namespace anybit::cpu

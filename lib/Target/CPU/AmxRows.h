@@ -7,6 +7,7 @@
 #define ANYBIT_LIB_TARGET_CPU_AMXROWS_H
 
 #include "ConvGeometry.h"
+#include "anybit/Target/CPU/KernelChoice.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -38,6 +39,9 @@ private:
 
 /// Steps of four codes in a tile: the longest part of the innermost loop of a reduction that a tile holds.
 int64_t amxStepsInTile(int64_t steps);
+
+/// Cycles of a layer by rule, with blocks of `columns` columns: 16 or 32.
+double amxWork(const LayerShape &layer, int64_t columns);
 
 } // namespace anybit::cpu
 

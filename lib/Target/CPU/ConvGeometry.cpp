@@ -1,4 +1,5 @@
 #include "ConvGeometry.h"
+#include "anybit/Target/CPU/KernelChoice.h"
 
 #include "CodePacking.h"
 
@@ -34,6 +35,12 @@ Geometry::Geometry(lowbit::ConvOp op) {
   dilationHeight = at(op.getDilations(), 0);
   dilationWidth = at(op.getDilations(), 1);
 }
+
+Geometry::Geometry(const LayerShape &layer)
+    : batch(layer.batch), height(layer.height), width(layer.width), channelsIn(layer.inputs),
+      channelsOut(layer.outputs), groups(layer.groups), kernelHeight(layer.kernelHeight),
+      kernelWidth(layer.kernelWidth), strideHeight(layer.strideHeight), strideWidth(layer.strideWidth),
+      dilationHeight(1), dilationWidth(1) {}
 
 Value Geometry::pixelOffset(KernelBuilder &kb, Value position, const PixelStrides &strides, int64_t strideHeight,
                             int64_t strideWidth) const {

@@ -8,6 +8,8 @@
 
 namespace anybit::cpu {
 
+struct LayerShape;
+
 /// Byte strides of a channels-last tensor over batch, image row and position.
 struct PixelStrides {
   explicit PixelStrides(const View &view);
@@ -19,6 +21,8 @@ struct PixelStrides {
 /// Sizes of a convolution; with one spatial dimension the height is 1.
 struct Geometry {
   explicit Geometry(lowbit::ConvOp op);
+  /// Without dilation.
+  explicit Geometry(const LayerShape &layer);
   int64_t positions() const { return batch * height * width; }
   /// Byte offset of output position `position` in a tensor, or of the first element of its window.
   mlir::Value pixelOffset(KernelBuilder &kb, mlir::Value position, const PixelStrides &strides, int64_t strideHeight,

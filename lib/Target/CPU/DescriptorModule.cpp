@@ -47,6 +47,7 @@ private:
   llvm::Constant *tensors(ArrayAttr names, ArrayAttr types, StringRef name);
   llvm::Constant *addVariants();
   llvm::Constant *dispatch(plan::DispatchOp op);
+  llvm::Constant *choices();
   llvm::Constant *addMasters();
   llvm::Constant *rebuild(plan::RebuildOp op);
   void addNote();
@@ -168,6 +169,15 @@ llvm::Constant *DescriptorBuilder::dispatch(plan::DispatchOp op) {
                  u32(arguments.size()), u64(op.getGrid()), u64(op.getMacs())});
 }
 
+/// A line for every dispatch.
+llvm::Constant *DescriptorBuilder::choices() {
+  std::string lines;
+  for (auto variant : module.getOps<plan::VariantOp>())
+    for (auto dispatch : variant.getBody().front().getOps<plan::DispatchOp>())
+      lines += (dispatch.getChoice().value_or("") + "\n").str();
+  return text(lines);
+}
+
 llvm::Constant *DescriptorBuilder::addMasters() {
   llvm::SmallVector<llvm::Constant *> masters;
   for (auto op : module.getOps<plan::MasterOp>()) {
@@ -229,7 +239,8 @@ std::unique_ptr<llvm::Module> DescriptorBuilder::build() {
        text(options.model), text("anybit 0.1.0"), text(options.target.triple),
        text(llvm::join(options.target.required, ",")), inputs, outputs, kernels, variants, masters,
        u32(signature.getInputNames().size()), u32(signature.getOutputNames().size()), u32(kernelCount),
-       u32(variantCount), u32(masterCount), u32(0), u64(arenaBytes), u64(scratchBytes), u64(slotBytes)});
+       u32(variantCount), u32(masterCount), u32(0), u64(arenaBytes), u64(scratchBytes), u64(slotBytes),
+       choices()});
   llvm::GlobalVariable *descriptor = global(value, options.descriptor, 8);
   descriptor->setLinkage(llvm::GlobalValue::ExternalLinkage);
   addNote();

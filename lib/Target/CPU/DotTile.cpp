@@ -28,7 +28,7 @@ static int64_t rowsThatFit(const CpuTarget &target, StepForm form, int64_t vecto
 /// Time of a step of a tile in multiplications of one register: the multiplications, unless loads (two at a time, like
 /// multiplications) or the latency of a chain (five times two pipes) take longer; widening the codes of a row; weights,
 /// which mostly come from the second cache.
-static double stepCost(StepForm form, int64_t rows, int64_t vectors) {
+double stepCost(StepForm form, int64_t rows, int64_t vectors) {
   bool chained = form == StepForm::Real || form == StepForm::Dot;
   bool widens = form == StepForm::Words || form == StepForm::Dwords;
   int64_t busy = std::max({rows * vectors, rows + vectors, int64_t(chained ? 10 : 1)});
@@ -42,6 +42,12 @@ int64_t chooseRows(const CpuTarget &target, StepForm form, int64_t vectors, int6
     if (cost(rows) <= cost(best))
       best = rows;
   return best;
+}
+
+int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions) {
+  // Next to the sums: the weights of a word, an input word and temporaries (VPSHUFB needs two constants more).
+  int64_t spare = int64_t(target.vectorRegisters) - (target.countsWords ? vectors + 4 : 8);
+  return std::min(positions, std::clamp<int64_t>(spare / vectors, 1, 6));
 }
 
 int64_t chooseVectors(const CpuTarget &target, StepForm form, int64_t outputs, int64_t positions) {

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ColumnTile.h"
+#include "anybit/Target/CPU/DotTile.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -57,9 +58,7 @@ private:
 PopcountKernel::PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
     : ColumnTile(builder, op, views, target), countsWords(target.countsWords), source(views[0]),
       stepHeight(g.kernelHeight == 1 ? g.strideHeight : 1), stepWidth(g.kernelWidth == 1 ? g.strideWidth : 1) {
-  // Next to the sums: the weights of a word, an input word and temporaries (VPSHUFB needs two constants more).
-  int64_t spare = target.vectorRegisters - (countsWords ? vectors + 4 : 8);
-  rows = std::min(g.positions(), std::clamp<int64_t>(spare / vectors, 1, 6));
+  rows = countingRows(target, vectors, g.positions());
   strideHeight = g.strideHeight / stepHeight;
   strideWidth = g.strideWidth / stepWidth;
   frameHeight = (g.height - 1) * strideHeight + (g.kernelHeight - 1) * g.dilationHeight + 1;
@@ -244,31 +243,6 @@ SmallVector<Value> PopcountKernel::sums(Streams streams, ArrayRef<Value> rowPoin
 } // namespace
 
 unsigned inputBits(lowbit::ConvOp op) { return llvm::Log2_32_Ceil(std::max<uint32_t>(op.getInputHigh(), 1) + 1); }
-
-/// Cycles of a product whose bits are counted; infinite where they cannot be.
-static double countingCycles(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
-  msq::FormatAttr format = *op.getWeightFormat();
-  if (format.getKind() == msq::FormatKind::Unsigned)
-    return std::numeric_limits<double>::infinity();
-  unsigned bits = inputBits(op);
-  int64_t strides = 1;
-  for (int64_t stride : op.getStrides())
-    strides *= stride;
-  double uses =
-      double(weights.outputs / weights.groups * weights.kernel_height * weights.kernel_width) / double(strides);
-  double padding = double(llvm::alignTo(weights.inputs, 32)) / double(weights.inputs);
-  // A plane of 32 codes takes about two instructions.
-  double cutting = bits * padding / 16 / uses;
-  return format.getBits() * bits * padding / target.countRate + cutting;
-}
-
-bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
-  return countingCycles(op, weights, target) < 1 / target.productRate;
-}
-
-double vectorCycles(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target) {
-  return std::min(countingCycles(op, weights, target), 1 / target.productRate);
-}
 
 Kernel buildPopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {
   return PopcountKernel(builder, op, views, target).build("popcount");

@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define ANYBIT_ABI_MAJOR 2u
-#define ANYBIT_ABI_MINOR 0u
+#define ANYBIT_ABI_MINOR 1u
 #define ANYBIT_ABI_MAGIC UINT64_C(0x0154494259434e41) /* "ANCYBIT\1", little endian */
 #define ANYBIT_MAX_RANK 8u
 /* Arena, constants and scratch begin at multiples of this. Kernels may read, never write, up to this many bytes
@@ -132,7 +132,12 @@ typedef struct anybit_module_descriptor {
   uint64_t arena_bytes;   /* maximum over the variants */
   uint64_t scratch_bytes; /* maximum over the kernels, per thread */
   uint64_t slot_bytes;    /* maximum over the variants; two slots are needed */
+  /* Since 2.1. For people, `anybit inspect`: why a dispatch has the kernel that it has, one line for every dispatch of
+     variant after variant, empty where there was nothing to choose. May be NULL. The runtime never reads it. */
+  const char *choices;
 } anybit_module_descriptor;
+/* Of a writer of 2.0. */
+#define ANYBIT_LEAST_DESCRIPTOR_BYTES 144u
 
 /* In the section ".note.anybit" of a shared library (an ELF note, name "anybit", type 1), patched after linking:
    `open` verifies it before the file is handed to the dynamic loader. */
@@ -158,7 +163,7 @@ ANYBIT_STATIC_ASSERT(sizeof(anybit_master) == 64, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_rebuild) == 80, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_variant) == 64, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_tensor) == 80, "abi");
-ANYBIT_STATIC_ASSERT(sizeof(anybit_module_descriptor) == 144, "abi");
+ANYBIT_STATIC_ASSERT(sizeof(anybit_module_descriptor) == 152, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_file_note) == 32, "abi");
 #endif
 

@@ -29,6 +29,12 @@ int64_t chooseVectors(const CpuTarget &target, StepForm form, int64_t outputs, i
 /// of the positions.
 int64_t chooseRows(const CpuTarget &target, StepForm form, int64_t vectors, int64_t positions);
 
+/// Time of a step of a tile by rule, in multiplications of one register.
+double stepCost(StepForm form, int64_t rows, int64_t vectors);
+
+/// Rows of a tile that counts bits.
+int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions);
+
 } // namespace anybit::cpu
 
 #endif // ANYBIT_TARGET_CPU_DOTTILE_H

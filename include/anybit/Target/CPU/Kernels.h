@@ -40,16 +40,6 @@ struct Kernel {
 /// Bits of the codes of an input.
 unsigned inputBits(lowbit::ConvOp op);
 
-/// Whether counting ones (docs/kernels.md, "popcount") takes less time than byte products, by the rates of the target.
-bool countingPays(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target);
-
-/// Cycles of a multiply-accumulate, by whichever of the two takes less.
-double vectorCycles(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target);
-
-/// Columns of a block of weights that tiles multiply (docs/kernels.md, "amx"): one or two tiles. 0 where byte products of
-/// vectors, or counting, take less time by the rates of the target. `weights` may have any packing of steps.
-int64_t amxColumns(lowbit::ConvOp op, const anybit_weight_shape &weights, const CpuTarget &target);
-
 /// `lowbit.conv` with packed weights. `views`: input (the pointer is at the first position of the first window, which may
 /// lie in the halo), then the parameters and results in order; channels of all have stride 1. Arguments of the function:
 /// input, weights, initial (codes only), parameters, results.

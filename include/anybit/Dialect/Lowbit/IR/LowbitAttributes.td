@@ -29,4 +29,17 @@ def Lowbit_PackedAttr : AttrDef<Lowbit_Dialect, "Packed"> {
   }]>];
 }
 
+def Lowbit_ChoiceAttr : AttrDef<Lowbit_Dialect, "Choice"> {
+  let mnemonic = "choice";
+  let summary = "how a convolution is to be computed, and why";
+  let description = [{
+    A kernel family and the registers of columns in a block of its weights, with the reason in words for `anybit
+    inspect`. `anybit-pack-weights` takes the choice that an op has as `lowbit.choice`, and else writes its own.
+
+    Example: `#lowbit.choice<popcount, vectors = 4, "popcount:4 0.0310 ms, dot4:2 0.0580 ms (tuned)">`.
+  }];
+  let parameters = (ins EnumParameter<Lowbit_Family>:$family, "unsigned":$vectors, StringRefParameter<>:$reason);
+  let assemblyFormat = "`<` $family `,` `vectors` `=` $vectors `,` $reason `>`";
+}
+
 #endif // ANYBIT_DIALECT_LOWBIT_IR_LOWBITATTRIBUTES_TD

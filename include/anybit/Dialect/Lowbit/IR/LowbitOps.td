@@ -19,7 +19,8 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
 
     Before packing, `weights` are codes in the order O, I/groups, kernel, read by `weight_format` and `weight_zero`
     (or reals). After packing they have the encoding `#lowbit.packed`, and `initial` holds
-    `-input_zero * sum(w)` per padded output.
+    `-input_zero * sum(w)` per padded output. The discardable attribute
+    `lowbit.choice` says which kernel packing is to choose, and after it which it chose.
 
     Example (a requantization without residual, rule N5):
 
@@ -53,6 +54,9 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
     mlir::Block &getBody() { return getEpilogue().front(); }
     /// Number of output channels.
     int64_t getOutputChannels();
+    /// The attribute `lowbit.choice`, or null.
+    ChoiceAttr getChoice() { return getOperation()->getAttrOfType<ChoiceAttr>("lowbit.choice"); }
+    void setChoice(ChoiceAttr choice) { getOperation()->setAttr("lowbit.choice", choice); }
     bool isReal() { return mlir::cast<mlir::ShapedType>(getInput().getType()).getElementType().isF32(); }
   }];
 }

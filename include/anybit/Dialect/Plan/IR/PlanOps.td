@@ -66,12 +66,13 @@ def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">, DeclareOpInte
   let summary = "one call of a kernel";
   let description = [{
     Mirrors `anybit_dispatch`: the runtime calls `kernel` for parts of [0, grid). `macs` counts multiply-accumulates.
+    `choice` says why this kernel, for `anybit inspect`.
 
     Example: `plan.dispatch @conv layer "conv1" grid 196 [#plan.argument<input>, #plan.argument<arena, offset = 64>]`
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$layer, I64Attr:$grid,
                        TypedArrayAttrBase<Plan_ArgumentAttr, "arguments">:$arguments,
-                       DefaultValuedAttr<I64Attr, "0">:$macs);
+                       DefaultValuedAttr<I64Attr, "0">:$macs, OptionalAttr<StrAttr>:$choice);
   let assemblyFormat = "$kernel `layer` $layer `grid` $grid $arguments attr-dict";
   let hasVerifier = 1;
 }

@@ -1,0 +1,140 @@
+#include "anybit/Target/CPU/KernelChoice.h"
+#include "AmxRows.h"
+#include "anybit/Target/CPU/Kernels.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace anybit::cpu {
+
+using lowbit::Family;
+
+LayerShape LayerShape::of(lowbit::ConvOp op) {
+  LayerShape layer;
+  auto weights = cast<RankedTensorType>(op.getWeights().getType());
+  auto output = cast<RankedTensorType>(op.getOutputs().front().getType());
+  bool flat = weights.getRank() == 3;
+  layer.real = op.isReal();
+  layer.groups = op.getGroups();
+  layer.inputs = weights.getDimSize(1);
+  layer.outputs = weights.getDimSize(0) / layer.groups;
+  layer.kernelHeight = flat ? 1 : weights.getDimSize(2);
+  layer.kernelWidth = weights.getShape().back();
+  layer.strideHeight = flat ? 1 : op.getStrides().front();
+  layer.strideWidth = op.getStrides().back();
+  layer.batch = output.getDimSize(0);
+  layer.height = flat ? 1 : output.getDimSize(2);
+  layer.width = output.getShape().back();
+  if (layer.real)
+    return layer;
+  msq::FormatAttr format = *op.getWeightFormat();
+  int32_t zero = int32_t(op.getWeightZero());
+  layer.weightBits = format.getBits();
+  layer.inputBits = cpu::inputBits(op);
+  layer.planes = layer.storageBits() == 8 ? anybit_weight_planes(uint32_t(format.getKind()), layer.weightBits, zero) : 1;
+  layer.hasPlanes = format.getKind() != msq::FormatKind::Unsigned;
+  return layer;
+}
+
+llvm::Expected<WantedChoice> parseWantedChoice(StringRef text) {
+  WantedChoice wanted;
+  auto [name, count] = text.split(':');
+  std::optional<Family> family = lowbit::symbolizeFamily(name);
+  bool isDepthwise = family == Family::Depthwise;
+  if (!name.empty() && (!family || isDepthwise))
+    return llvm::createStringError("unknown kernel family '" + name + "', expected dot4, amx, popcount or real");
+  bool counted = text.contains(':');
+  if (counted && (!llvm::to_integer(count, wanted.vectors, 10) || wanted.vectors < 1 || wanted.vectors > 4))
+    return llvm::createStringError("'" + count + "' registers of columns, expected 1 to 4");
+  wanted.family = family;
+  return wanted;
+}
+
+std::string toString(const KernelChoice &choice) {
+  return (lowbit::stringifyFamily(choice.family) + ":" + Twine(choice.vectors)).str();
+}
+
+StepForm formOf(const LayerShape &layer, const CpuTarget &target) {
+  bool fits = layer.planes == 1 && layer.weightBits + layer.inputBits < 16;
+  return layer.real ? StepForm::Real : stepForm(target, fits);
+}
+
+/// Pairs of planes beyond which counting is never considered.
+static constexpr unsigned mostPairsOfPlanes = 8;
+
+SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTarget &target) {
+  if (layer.isDepthwise() && (layer.real || layer.planes == 1))
+    return {{Family::Depthwise, 1}};
+  int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
+  SmallVector<KernelChoice> choices;
+  auto add = [&](Family family, int64_t byRule) {
+    choices.push_back({family, byRule});
+    for (int64_t vectors : {1, 2, 4})
+      if (vectors != byRule && vectors <= registers)
+        choices.push_back({family, vectors});
+  };
+  int64_t byRule = chooseVectors(target, formOf(layer, target), layer.outputs, layer.positions());
+  add(layer.real ? Family::Real : Family::Dot4, byRule);
+  // A tile has 16 columns.
+  if (!layer.real && target.tileRate > 0)
+    for (int64_t vectors = std::min<int64_t>(registers, 2); vectors > 0; --vectors)
+      choices.push_back({Family::Amx, vectors});
+  if (!layer.real && layer.hasPlanes && layer.weightBits * layer.inputBits <= mostPairsOfPlanes)
+    add(Family::Popcount, std::min<int64_t>(registers, 4));
+  return choices;
+}
+
+/// What a tile does once for each of its registers: convert, scale, round, store.
+static constexpr double epilogueWork = 12;
+
+static double tileWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
+  StepForm form = formOf(layer, target);
+  int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
+  int64_t rows = chooseRows(target, form, choice.vectors, layer.positions());
+  int64_t blocks = layer.groups * llvm::divideCeil(registers, choice.vectors);
+  int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
+  bool inRuns = !layer.real && layer.groups == 1 && layer.inputs % 4 != 0;
+  int64_t runs = inRuns ? layer.kernelHeight : layer.taps(), run = inRuns ? layer.kernelWidth * layer.inputs : layer.inputs;
+  int64_t steps = runs * llvm::divideCeil(run, layer.real ? 1 : 4) * layer.planes;
+  double widening = layer.real || layer.storageBits() == 8 ? 0 : 2.0 * double(steps * blocks * choice.vectors);
+  return double(tiles) * (double(steps) * stepCost(form, rows, choice.vectors) +
+                          epilogueWork * double(rows * choice.vectors)) + widening;
+}
+
+static double countingWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
+  int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
+  int64_t rows = countingRows(target, choice.vectors, layer.positions());
+  int64_t words = layer.taps() * llvm::divideCeil(layer.inputs, 32);
+  int64_t tiles =
+      layer.groups * llvm::divideCeil(registers, choice.vectors) * llvm::divideCeil(layer.positions(), rows);
+  double word = double(3 * rows * choice.vectors + rows + choice.vectors);
+  double perTile = double(layer.weightBits * layer.inputBits * words) * word +
+                   epilogueWork * double(rows * choice.vectors);
+  // What lies between the strides of a kernel of one position is skipped.
+  int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
+  double cut = double(layer.positions() * strides * layer.groups * llvm::divideCeil(layer.inputs, 32));
+  return double(tiles) * perTile + cut * (2 + 3.0 * layer.inputBits);
+}
+
+double workOf(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
+  switch (choice.family) {
+  case Family::Amx:
+    return amxWork(layer, choice.vectors * int64_t(target.lanes32()));
+  case Family::Popcount:
+    return countingWork(layer, choice, target);
+  default:
+    return tileWork(layer, choice, target);
+  }
+}
+
+double nominalRate(Family family, const CpuTarget &target) {
+  if (family == Family::Amx)
+    return target.tileRate;
+  return (family == Family::Popcount ? target.countRate : target.productRate) / target.lanes32();
+}
+
+} // namespace anybit::cpu
