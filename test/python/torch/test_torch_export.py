@@ -200,6 +200,36 @@ def test_the_compiler_takes_the_file_and_agrees(candidates, weight, tmp_path):
         np.testing.assert_allclose(got, want, atol=2e-5, err_msg=candidate)
 
 
+@pytest.mark.parametrize("name", ["apot", "esb", "alq"])
+def test_the_compiler_takes_formats_that_are_no_uniform_grid(name, tmp_path):
+    """Such weights are real numbers to it; what it computes is what torch computes."""
+    anybit = pytest.importorskip("anybit")
+    if not os.environ.get("ANYBIT_BUILD"):
+        pytest.skip("ANYBIT_BUILD is not set: no compiler to test")
+    weight, activation, _ = FORMATS[name]
+    x = torch.randn(1, 1, 8, 8)
+    net = seen(abt.switchable(ResNet(), ["w3a3", "w2a2"], weight=weight, activation=activation, first_last=None), x)
+    abt.export(net, tmp_path / "m.onnx", x)
+    anybit.compile(tmp_path / "m.onnx", tmp_path / "m.so")
+    model = anybit.load(tmp_path / "m.so")
+    for candidate, want in outputs(net, x).items():
+        model.candidate = candidate
+        assert_near(model(x.numpy()), want, candidate)
+
+
+def test_transposed_convolutions_train_and_export_but_do_not_compile(tmp_path):
+    build = os.environ.get("ANYBIT_BUILD")
+    if not build:
+        pytest.skip("ANYBIT_BUILD is not set: no compiler to test")
+    x = torch.randn(1, 2, 16)
+    abt.export(seen(abt.switchable(Signal(), ["w8a8"]), x), tmp_path / "m.onnx", x)
+    done = subprocess.run([pathlib.Path(build, "bin", "anybit"), "compile", tmp_path / "m.onnx", "-o",
+                           tmp_path / "m.so"], capture_output=True, text=True)
+    assert done.returncode == 3 and not (tmp_path / "m.so").exists()
+    for node in ("up", "grouped"):
+        assert f'node "{node}" (ConvTranspose, domain ai.onnx, opset 17): the operator is not implemented' in done.stderr
+
+
 class Branched(torch.nn.Module):
     def __init__(self):
         super().__init__()

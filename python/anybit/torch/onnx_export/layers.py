@@ -100,12 +100,14 @@ def _write_bases(w: Writer, x: str, group: _Group, kind: str, hint: str) -> str:
     codes = group.spread({i: _array(b.codes).astype(np.uint8) for i, b in group.rows.items()}, w.count)
     alphas = group.spread({i: padded(b.alphas) for i, b in group.rows.items()}, w.count)
     value = None
-    wide = w.add("Cast", [w.table(codes, f"{hint}/codes")], f"{hint}/codes.i64", to=7)
+    # Bits by halving in float32, exact for codes, because a compiler need not have integer division on tensors.
+    rest = w.add("Cast", [w.table(codes, f"{hint}/codes")], f"{hint}/codes.f32", to=1)
     for i, alpha in enumerate(w.add("Split", [w.table(alphas, f"{hint}/alphas")], f"{hint}/alpha", outputs=most, axis=0)
                               if most > 1 else [w.table(alphas, f"{hint}/alphas")]):
-        bit = w.add("Mod", [w.add("Div", [wide, w.integers(1 << i)], f"{hint}/shifted"), w.integers(2)], f"{hint}/bit")
-        sign = w.add("Cast", [w.add("Sub", [w.add("Add", [bit, bit], f"{hint}/twice"), w.integers(1)], f"{hint}/sign")],
-                     f"{hint}/sign.f32", to=1)
+        half = w.add("Floor", [w.add("Mul", [rest, w.floats(0.5)], f"{hint}/halved")], f"{hint}/half")
+        bit = w.add("Sub", [rest, w.add("Add", [half, half], f"{hint}/even")], f"{hint}/bit")
+        sign = w.add("Sub", [w.add("Add", [bit, bit], f"{hint}/twice"), w.floats(1)], f"{hint}/sign")
+        rest = half
         term = w.add("Mul", [w.add("Squeeze", [alpha, w.integers([0])], f"{hint}/alpha.o"), sign], f"{hint}/term")
         value = term if value is None else w.add("Add", [value, term], f"{hint}/sum")
     return value  # type: ignore[return-value]
