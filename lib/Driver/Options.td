@@ -54,11 +54,11 @@ defm dim : Value<"dim", "<name=n>", [CompileVerb],
 defm emit : Value<"emit", "<kind>", [CompileVerb],
     "so (default), obj or lib (with a C header beside it), llvm, asm">;
 defm tune : Value<"tune", "<seconds>", [CompileVerb],
-    "Measure kernels on this machine for about so long, for --target native; results are kept">;
+    "Choose kernels by measuring them here for about so long; needs --target native">;
 defm tune_cache : Value<"tune-cache", "<folder>", [CompileVerb],
-    "Where results of --tune are kept (default anybit in the user's folder of caches)">;
+    "Where --tune keeps results (default anybit in the user's folder of caches)">;
 defm kernel : Value<"kernel", "<family[:n]>", [CompileVerb],
-    "For measurements: only this kernel family, with n registers of columns, where a layer has it">;
+    "For measurements: only this family of kernels, with n registers of columns">;
 defm stop_after : Value<"stop-after", "<stage>", [CompileVerb],
     "Write the IR after import, specialize, integerize, schedule, kernels or emit">;
 def optimization : Joined<["-"], "O">, MetaVarName<"<0..3>">, Visibility<[CompileVerb]>,

@@ -49,11 +49,11 @@
 // KERNELS:      plan.signature inputs ["x"] types [tensor<1x1x4xf32>] outputs ["y"] types [tensor<1x2x4xf32>]
 // KERNELS:      plan.variant @w4a8
 // KERNELS:        plan.dispatch @loops_{{[0-9]+}}
-// KERNELS:        plan.dispatch @[[W4:conv_dot4_[0-9]+]] {{.+}} {macs = 8 : i64}
+// KERNELS:        plan.dispatch @[[W4:conv_dot4_[0-9]+]] {{.+}} {choice = "{{.+}}", macs = 8 : i64}
 // KERNELS:      plan.variant @w2a4
 // KERNELS:        plan.dispatch @loops_{{[0-9]+}}
 // KERNELS-NOT:    plan.dispatch @[[W4]]
-// KERNELS:        plan.dispatch @conv_dot4_{{[0-9]+}} {{.+}} {macs = 8 : i64}
+// KERNELS:        plan.dispatch @conv_dot4_{{[0-9]+}} {{.+}} {choice = "{{.+}}", macs = 8 : i64}
 // KERNELS-NOT:  func.func @w4a8
 // KERNELS-NOT:  func.func @w2a4
 module attributes {anybit.candidates = ["w4a8", "w2a4"]} {

@@ -1,7 +1,7 @@
-// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64}))' | FileCheck %s
-// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64-v4}))' | FileCheck %s --check-prefix=V4
+// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64 kernel=dot4:2}))' | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=x86-64-v4 kernel=dot4:2}))' | FileCheck %s --check-prefix=V4
 // RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=sapphirerapids}))' | FileCheck %s --check-prefix=VNNI
-// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=znver4}))' | FileCheck %s --check-prefix=BITS
+// RUN: anybit-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(anybit-pack-weights{target=znver4 kernel=popcount:1}))' | FileCheck %s --check-prefix=BITS
 
 // A pointwise layer of 4 inputs: one step per column. Four bits of storage hold q + 8, which are 8 to 11, 7 to 4, 12 to
 // 15 and 0 to 3 for the four outputs; with 4 columns a step has 8 bytes, and byte j holds position j in its low half and
@@ -51,7 +51,7 @@ func.func @parameters(%x: tensor<1x4x8xi8>, %r: tensor<1x4x8xf32>) -> tensor<1x4
 
 // -----
 
-// Storage is the smallest of 1, 2, 4 and 8 bits that holds the format. Columns come in blocks of up to four registers.
+// Storage is the smallest of 1, 2, 4 and 8 bits that holds the format. Blocks have the two registers of columns that are wished for.
 // CHECK-LABEL: func.func @widths
 // CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 1, taps = 1, planes = 1>>
 // CHECK-DAG:     tensor<{{[0-9]+}}xi8, #lowbit.packed<dot4, columns = 8, bits = 2, taps = 1, planes = 1>>

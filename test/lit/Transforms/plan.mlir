@@ -6,11 +6,11 @@
 // CHECK-LABEL: plan.signature inputs ["image"] types [tensor<1x4x1x1xi8>] outputs ["logits"] types [tensor<1x4x1x1xf32>]
 // CHECK:       plan.variant @a arena {{[0-9]+}} {
 // CHECK-NEXT:    plan.dispatch @[[COPY:copy_[0-9]+]] layer "fc" grid 4 [#plan.argument<input>, #plan.argument<arena>]
-// CHECK-NEXT:    plan.dispatch @[[CONV:conv_dot4_[0-9]+]] layer "fc" grid 1 [#plan.argument<arena>, #plan.argument<constant, symbol = @[[W:[a-z0-9_]+]]>, #plan.argument<constant, symbol = @[[INITIAL:[a-z0-9_]+]]>, #plan.argument<constant, symbol = @[[M1:[a-z0-9_]+]]>, #plan.argument<output>] {macs = 16 : i64}
+// CHECK-NEXT:    plan.dispatch @[[CONV:conv_dot4_[0-9]+]] layer "fc" grid 1 [#plan.argument<arena>, #plan.argument<constant, symbol = @[[W:[a-z0-9_]+]]>, #plan.argument<constant, symbol = @[[INITIAL:[a-z0-9_]+]]>, #plan.argument<constant, symbol = @[[M1:[a-z0-9_]+]]>, #plan.argument<output>] {choice = "dot4:1, the only choice", macs = 16 : i64}
 // CHECK-NEXT:  }
 // CHECK:       plan.variant @b arena {{[0-9]+}} {
 // CHECK-NEXT:    plan.dispatch @[[COPY]] layer "fc" grid 4
-// CHECK-NEXT:    plan.dispatch @[[CONV]] layer "fc" grid 1 [#plan.argument<arena>, #plan.argument<constant, symbol = @[[W]]>, #plan.argument<constant, symbol = @[[INITIAL]]>, #plan.argument<constant, symbol = @[[M2:[a-z0-9_]+]]>, #plan.argument<output>] {macs = 16 : i64}
+// CHECK-NEXT:    plan.dispatch @[[CONV]] layer "fc" grid 1 [#plan.argument<arena>, #plan.argument<constant, symbol = @[[W]]>, #plan.argument<constant, symbol = @[[INITIAL]]>, #plan.argument<constant, symbol = @[[M2:[a-z0-9_]+]]>, #plan.argument<output>] {choice = "dot4:1, the only choice", macs = 16 : i64}
 // CHECK-NEXT:  }
 // CHECK-NOT:   func.func @a
 // CHECK-NOT:   func.func @b

@@ -1,5 +1,5 @@
-// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule=target=znver4 --anybit-stage-kernels=target=znver4 | FileCheck %s
-// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule=target=x86-64-v3 --anybit-stage-kernels=target=x86-64-v3 | FileCheck %s --check-prefix=V3
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=znver4 kernel=popcount' --anybit-stage-kernels=target=znver4 | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=x86-64-v3 kernel=popcount' --anybit-stage-kernels=target=x86-64-v3 | FileCheck %s --check-prefix=V3
 
 // The input is cut into words of 32 channels in the scratch (8 bytes a position, two positions), the last one of 8 channels; then a
 // tile of two positions counts what differs (`odd`), and its sums begin at `initial` less that.
