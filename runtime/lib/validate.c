@@ -4,6 +4,7 @@
 #include "error.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static uint64_t element_bytes(uint32_t type) {
   switch (type) {
@@ -148,9 +149,11 @@ static anybit_status check_features(const anybit_module_descriptor *module, cons
   size_t count = anybit_missing_cpu_features(module->features, missing, sizeof missing);
   if (count == 0)
     return ANYBIT_OK;
+  /* The CPU may have tile registers that the operating system does not grant. */
+  const char *without = strstr(missing, "amx-") ? ", without tile registers by --target native,-amx-int8" : "";
   return anybit_fail(ANYBIT_UNSUPPORTED_CPU,
-                     "'%s' needs CPU features that this machine lacks: %s; compile the model for this machine", origin,
-                     missing);
+                     "'%s' needs CPU features that this machine lacks: %s; compile the model for this machine%s", origin,
+                     missing, without);
 }
 
 anybit_status anybit_validate(const anybit_module_descriptor *module, const char *origin, anybit_module_needs *needs) {

@@ -116,7 +116,7 @@ def host_features() -> set[str]:
 
 
 TARGETS = {"x86-64": set(), "x86-64-v3": {"avx2", "fma"}, "x86-64-v4": {"avx512f", "avx512bw", "avx512vl"},
-           "native": set()}
+           "x86-64-v4,+avx512vnni": {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"}, "native": set()}
 
 
 def need_target(target: str) -> None:
@@ -135,7 +135,8 @@ def compile_model(model: onnx.ModelProto, folder: pathlib.Path, target: str = "n
     return artifact
 
 
-def run_artifact(artifact: pathlib.Path, inputs: dict[str, np.ndarray], candidate: "str | None") -> dict[str, np.ndarray]:
+def run_artifact(artifact: pathlib.Path, inputs: dict[str, np.ndarray], candidate: "str | None",
+                 flags: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Output name -> array."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = []
@@ -145,7 +146,8 @@ def run_artifact(artifact: pathlib.Path, inputs: dict[str, np.ndarray], candidat
         out = pathlib.Path(folder, "out")
         out.mkdir()
         arguments += ["--candidate", candidate] if candidate else []
-        done = subprocess.run([program("bin", "anybit"), "run", artifact, *arguments, "--output-dir", out, "-q"],
+        done = subprocess.run([program("bin", "anybit"), "run", artifact, *arguments, *flags, "--output-dir", out,
+                               "-q"],
                               capture_output=True, text=True)
         assert done.returncode == 0, f"run exits {done.returncode}: {done.stderr[-2000:]}"
         return {path.stem: np.load(path) for path in out.iterdir()}

@@ -1,9 +1,16 @@
 """Layers that tile registers multiply (docs/kernels.md, "amx"): equal to the reference, and to the other targets."""
 
+import os
+import re
+import shutil
+import subprocess
+
 import numpy as np
+import onnx
 import pytest
 
 import exact
+from anybit import reference
 from exact import ODD, SIGNED, UNSIGNED
 from test_exact_counting import families
 
@@ -45,18 +52,19 @@ def image(batch, channels, height, width):
     return {"x": x}
 
 
-def check(candidates, shape, tmp_path, geometries=tuple(GEOMETRIES), **options):
+def check(candidates, shape, tmp_path, geometries=tuple(GEOMETRIES), **options) -> set[str]:
+    """The families of the layers."""
     exact.need_target(TARGET)
     batch, channels, groups, outputs, height, width = shape
     model = network(candidates, *shape, geometries)
     exact.assert_exact(model, image(batch, channels, height, width), tmp_path, TARGET, **options)
-    assert "conv-amx" in families(tmp_path / f"model.{TARGET}.{options.get('level', 3)}.so")
+    return families(tmp_path / f"model.{TARGET}.{options.get('level', 3)}.so")
 
 
-@pytest.mark.parametrize("shape", [(1, 64, 1, 48, 14, 14), (2, 32, 1, 33, 9, 20), (1, 96, 1, 80, 7, 7), (1, 19, 1, 17, 16, 17),
+@pytest.mark.parametrize("shape", [(1, 64, 1, 48, 14, 14), (2, 32, 1, 33, 9, 20), (1, 96, 1, 80, 7, 7), (1, 160, 1, 33, 5, 5), (1, 19, 1, 17, 16, 17),
                                    (1, 64, 2, 70, 11, 13), (3, 40, 1, 5, 18, 6)])
 def test_shapes(shape, tmp_path):
-    check([WIDTHS[7], WIDTHS[3], WIDTHS[16]], shape, tmp_path)
+    assert "conv-amx" in check([WIDTHS[7], WIDTHS[3], WIDTHS[16]], shape, tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -70,12 +78,12 @@ def test_random_shapes(seed, tmp_path):
 
 
 def test_every_width(tmp_path):
-    check(WIDTHS, (1, 64, 1, 40, 12, 12), tmp_path, GEOMETRIES[:1])
+    assert "conv-amx" in check(WIDTHS, (1, 64, 1, 40, 12, 12), tmp_path, GEOMETRIES[:1])
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_optimization_changes_nothing(level, tmp_path):
-    check([WIDTHS[7], WIDTHS[9]], (1, 64, 1, 40, 9, 9), tmp_path, GEOMETRIES[:4], level=level)
+    assert "conv-amx" in check([WIDTHS[7], WIDTHS[9]], (1, 64, 1, 40, 9, 9), tmp_path, GEOMETRIES[:4], level=level)
 
 
 @pytest.mark.parametrize("rows,inputs,outputs", [(16, 64, 32), (37, 200, 50), (240, 96, 48), (17, 1030, 33)])
@@ -91,17 +99,54 @@ def test_matrix_product(rows, inputs, outputs, tmp_path):
 
 
 def test_master_store(tmp_path):
-    check([WIDTHS[7], WIDTHS[3], WIDTHS[17]], (1, 64, 1, 48, 10, 12), tmp_path, GEOMETRIES[:2], flags=("--store", "master"))
+    assert "conv-amx" in check([WIDTHS[7], WIDTHS[3], WIDTHS[17]], (1, 64, 1, 48, 10, 12), tmp_path, GEOMETRIES[:2],
+                               flags=("--store", "master"))
 
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads(threads, tmp_path):
     """Tiles are state of a thread, the permission to use them one of the process."""
-    anybit = pytest.importorskip("anybit")
     exact.need_target(TARGET)
-    candidates = [WIDTHS[7], WIDTHS[3]]
-    model = network(candidates, 1, 64, 1, 96, 14, 14, GEOMETRIES[:2])
+    model = network([WIDTHS[7], WIDTHS[3]], 1, 64, 1, 96, 14, 14, GEOMETRIES[:4])
     x = image(1, 64, 14, 14)
     artifact = exact.compile_model(model, tmp_path, TARGET)
-    assert not exact.differences(exact.run_artifact(artifact, x, "w4signed"),
-                                 anybit.reference.run(model, x, "w4signed"))
+    for candidate in ("w8signed", "w4signed"):
+        got = exact.run_artifact(artifact, x, candidate, flags=("--threads", str(threads)))
+        assert not exact.differences(got, reference.run(model, x, candidate))
+
+
+def test_assembly(tmp_path):
+    """Four products a step for four or five loads, and no vector or tile on the stack."""
+    exact.need_target(TARGET)
+    for shape, tail in (((1, 64, 1, 64, 28, 28), 2), ((1, 64, 1, 64, 7, 7), 1)):
+        onnx.save(network([WIDTHS[7], WIDTHS[3]], *shape, GEOMETRIES[:1]), tmp_path / "model.onnx")
+        subprocess.run([exact.program("bin", "anybit"), "compile", tmp_path / "model.onnx", "--target", TARGET, "--emit",
+                        "asm", "-q", "-o", tmp_path / "model.s"], check=True)
+        functions = re.split(r"\n(?=\S+\.body:)", (tmp_path / "model.s").read_text())
+        kernels = [text for text in functions if "tdpbusd" in text]
+        assert kernels
+        for text in kernels:
+            assert text.count("tdpbusd") == 4 and text.count("tileloadd") == 4 + (tail == 1)
+            assert not re.search(r"(mm\d.*\(%[er][sb]p\)|\(%[er][sb]p\).*mm\d)", text)
+
+
+REFUSE = """
+#define _GNU_SOURCE
+#include <errno.h>
+long syscall(long number, ...) { (void)number; errno = EPERM; return -1; }
+"""
+
+
+def test_refused_tiles(tmp_path):
+    """Where the operating system grants no tile registers, opening says so and what to do; and that helps."""
+    exact.need_target(TARGET)
+    compiler = shutil.which("cc") or pytest.skip("no C compiler: the refusal is not tested")
+    (tmp_path / "refuse.c").write_text(REFUSE)
+    library = tmp_path / "refuse.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "refuse.c"], check=True)
+    model = network([WIDTHS[7]], 1, 64, 1, 48, 14, 14, GEOMETRIES[:1])
+    for target, code in ((TARGET, 3), (TARGET.replace("+amx-int8", "-amx-int8"), 0)):
+        artifact = exact.compile_model(model, tmp_path, target)
+        done = subprocess.run([exact.program("bin", "anybit"), "inspect", artifact], capture_output=True, text=True,
+                              env=os.environ | {"LD_PRELOAD": str(library)})
+        assert (done.returncode, "-amx-int8" in done.stderr) == (code, code != 0), done.stderr

@@ -12,9 +12,9 @@ static constexpr int64_t lanes = 16;
 
 AmxEpilogue::AmxEpilogue(KernelBuilder &kb, lowbit::ConvOp op, const ConvArguments &arguments, const Geometry &g,
                          const AmxRows &rows)
-    : kb(kb), op(op), arguments(arguments), g(g), rows(rows), tiles(rows.tilesInPair()),
+    : kb(kb), op(op), arguments(arguments), g(g), rows(rows),
       columns(cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding()).getColumns()),
-      blocks(llvm::divideCeil(g.channelsOut, columns)) {}
+      tiles(rows.tilesInPack(columns / lanes)), blocks(llvm::divideCeil(g.channelsOut, columns)) {}
 
 AmxEpilogue::Place AmxEpilogue::place(Value tile, Value row) {
   Value index = kb.add(rows.start(kb, tile), row);
@@ -80,25 +80,27 @@ void AmxEpilogue::finishRow(Value sums, Value tile, Value block, Value row, int6
   }
 }
 
-/// `codes`: in each 16 bytes 4 of tile 0, columns 0 to 15, then 16 to 31, and the same of tile 1.
+/// `codes`: in each 16 bytes 4 of every register, of all of tile 0, then of the next one.
 void AmxEpilogue::storePacked(Value codes, size_t result, ArrayRef<Place> places, Value channel, int64_t valid) {
   auto dwords = VectorType::get({lanes}, kb.i32);
-  auto half = VectorType::get({2 * lanes}, kb.i8);
+  int64_t inPlace = 4 / int64_t(places.size());
+  auto part = VectorType::get({inPlace * lanes}, kb.i8);
   Value words = vector::BitCastOp::create(kb.b, kb.loc, dwords, codes);
   for (auto [i, place] : llvm::enumerate(places)) {
     SmallVector<int64_t> order;
-    for (int64_t d = 0; d < lanes / 2; ++d)
-      order.push_back(d % 4 * 4 + int64_t(i) * 2 + d / 4);
-    Value ordered = vector::BitCastOp::create(kb.b, kb.loc, half,
+    for (int64_t d = 0; d < 4 * inPlace; ++d)
+      order.push_back(d % 4 * 4 + int64_t(i) * inPlace + d / 4);
+    Value ordered = vector::BitCastOp::create(kb.b, kb.loc, part,
                                               vector::ShuffleOp::create(kb.b, kb.loc, words, words, order));
     Value to = arguments.resultAddress(kb, result, place.offset, channel);
     if (!place.valid) {
       kb.storeLanes(ordered, to, valid);
       continue;
     }
-    Value mask = arith::SelectOp::create(kb.b, kb.loc, place.valid, kb.integer(kb.i32, int32_t(llvm::maskTrailingOnes<uint32_t>(unsigned(valid)))),
-                                         kb.integer(kb.i32, 0));
-    Value lanesMask = LLVM::BitcastOp::create(kb.b, kb.loc, VectorType::get({2 * lanes}, kb.b.getI1Type()), mask);
+    Type bits = kb.b.getIntegerType(unsigned(inPlace * lanes));
+    Value some = kb.integer(bits, int64_t(llvm::maskTrailingOnes<uint64_t>(unsigned(valid))));
+    Value mask = arith::SelectOp::create(kb.b, kb.loc, place.valid, some, kb.integer(bits, 0));
+    Value lanesMask = LLVM::BitcastOp::create(kb.b, kb.loc, VectorType::get({inPlace * lanes}, kb.b.getI1Type()), mask);
     LLVM::MaskedStoreOp::create(kb.b, kb.loc, ordered, to, lanesMask, /*alignment=*/1);
   }
 }

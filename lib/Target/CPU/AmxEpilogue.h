@@ -6,7 +6,8 @@
 
 namespace anybit::cpu {
 
-/// Sums of one or two tiles of positions by one or two of 16 columns, as they lie in scratch memory: [tile][row][column].
+/// Sums of a pack of tiles of positions by one or two tiles of columns, as they lie in scratch memory:
+/// [tile][row][column].
 class AmxEpilogue {
 public:
   AmxEpilogue(KernelBuilder &kb, lowbit::ConvOp op, const ConvArguments &arguments, const Geometry &g,
@@ -14,7 +15,7 @@ public:
 
   int64_t sumsRowBytes() const { return columns * 4; }
   int64_t sumsBytes() const { return tiles * rows.rows * sumsRowBytes(); }
-  /// Writes the outputs of the rows [from, to) of both tiles, of which `tile` is the first, for column block `block`.
+  /// Writes the outputs of the rows [from, to) of all tiles, of which `tile` is the first, for column block `block`.
   void finishRows(mlir::Value sums, mlir::Value tile, mlir::Value block, mlir::Value from, mlir::Value to);
 
 private:
@@ -34,7 +35,7 @@ private:
   const ConvArguments &arguments;
   const Geometry &g;
   const AmxRows &rows;
-  int64_t tiles, columns, blocks;
+  int64_t columns, tiles, blocks;
 };
 
 } // namespace anybit::cpu

@@ -2,9 +2,9 @@
 //
 // docs/kernels.md, "amx". TDPBUSD multiplies a tile of up to 16 output positions by 64 codes, read from the input in
 // place, with a tile of 64 weights of 16 columns, which is the order of dot4. A unit is two tiles of positions by two of
-// columns: four tiles of sums, two of codes, two of weights. Its sums go to scratch memory. Between the tile
+// columns, or four by one where that is all positions: four tiles of sums. They go to scratch memory. Between the tile
 // instructions of a unit, which leave them the ports, run the vector instructions of others: the epilogue of the unit
-// before, and what the next block of weights needs.
+// before, and what the next weights need.
 //
 // Tile registers are named by number (the intrinsics without `internal`): nothing allocates them, so this is the same
 // at every optimization level.
@@ -21,13 +21,18 @@ using namespace mlir;
 namespace anybit::cpu {
 namespace {
 
-/// Tile registers: sums 0 to 3 (tile of positions, then of columns), codes 4 and 5, weights 6 and 7.
-constexpr int64_t firstSums = 0, firstCodes = 4, firstWeights = 6;
+/// Tile registers: sums 0 to 3 (tile of positions, then of columns), codes from 4 on, weights in the last one or two.
+constexpr int64_t firstSums = 0, firstCodes = 4, tileRegisters = 8;
 /// Of a tile row, in bytes: 16 sums, 64 codes, or 4 weights of 16 columns.
 constexpr int64_t tileRowBytes = 64;
 constexpr int64_t configBytes = 64, cacheLine = 64;
-/// Weights of so many bytes stay in the nearest cache while all columns of positions are computed.
-constexpr int64_t mostCachedBytes = 32 << 10;
+/// Blocks are the inner loop where weights of so many bytes, which then are read again for every pack, take so few steps
+/// that writing outputs in order pays: of several passes, each writes half a line of every position.
+constexpr int64_t mostReadAgain = 256 << 10, mostStepsReadAgain = 4;
+/// Rows of a unit that are finished behind the products of the next one, whose latency they hide.
+constexpr int64_t lastRows = 4;
+/// Tiles of weights that are expanded ahead of their only use, and that the ring has room for.
+constexpr int64_t stepsAhead = 4, ringSteps = 8;
 
 class AmxKernel {
 public:
@@ -35,38 +40,48 @@ public:
   Kernel build();
 
 private:
-  /// The part of the grid: pairs of tiles of positions, and blocks of columns.
+  /// The part of the grid: packs of tiles of positions, and blocks of columns.
   struct Part {
-    Value firstPair, endPair, firstBlock, endBlock;
+    Value firstPack, endPack, firstBlock, endBlock;
   };
-  /// A pair of tiles by a block.
+  /// A pack of tiles of positions by a block of columns.
   struct Unit {
-    Value pair, block;
+    Value pack, block;
   };
   Part part();
   SmallVector<Value> unit(const Part &part, ValueRange state);
   void multiply(const Unit &now, llvm::function_ref<void(Value step)> between);
+  void everySum(llvm::function_ref<void(int64_t sum, int64_t offset)> visit);
+  void storeSums();
   void reduce(size_t level, Value weights, Value inputOffset, Value step, llvm::function_ref<void(Value)> between);
-  void tileStep(Value weights, Value inputOffset);
+  void tileStep(Value weights, Value inputOffset, Value step);
   void finish(const Unit &done, Value from, Value to);
+  void finishSome(const Unit &done, Value anyDone, Value step, int64_t spread, int64_t inStep);
   void prepareNext(const Part &part, const Unit &now, Value step);
-  void expand(Value block, Value from, Value to);
-  void prefetch(Value block, Value from, Value to);
+  void prepareStep(Value number);
+  void expand(Value packedBlock, Value panel, Value from, Value to);
+  void prefetchShare(Value weights, Value slot);
 
   void configure();
   void tileOp(StringRef name, ArrayRef<int64_t> tiles, ValueRange memory = {});
   Value packedWeights(Value block) { return kb.at(kb.argument(ConvArguments::weights), kb.mul(block, blockBytes())); }
   Value weightsOf(Value block);
+  Value ringStep(Value number) {
+    return kb.at(weightsOf(Value()), kb.mul(kb.remainder(number, ringSteps), stepBytes()));
+  }
   Value sums() { return kb.at(kb.scratch(), configBytes); }
   Value compare(arith::CmpIPredicate predicate, Value a, Value b) {
     return arith::CmpIOp::create(kb.b, kb.loc, predicate, a, b);
   }
 
+  int64_t firstWeights() const { return tileRegisters - columnTiles; }
+  int64_t codesTile(int64_t i) const { return firstCodes + i % (firstWeights() - firstCodes); }
   int64_t steps() const { return stepsFrom(loops, 0); }
   int64_t blockBytes() const { return steps() * stepBytes() * packed.getBits() / 8; }
   int64_t stepBytes() const { return stepValues * packed.getColumns(); } ///< Of weights as bytes.
   int64_t panelOffset() const { return configBytes + llvm::alignTo(epilogue.sumsBytes(), ANYBIT_ALIGNMENT); }
-  int64_t panels() const { return together ? allBlocks : 2; }
+  /// Of narrow weights as bytes: a ring, two blocks, or all of them.
+  int64_t expandedBytes() const { return (once ? ringSteps * stepBytes() : (together ? allBlocks : 2) * panelBytes); }
 
   lowbit::ConvOp op;
   Geometry g;
@@ -81,8 +96,10 @@ private:
   SmallVector<ReductionLoop> loops;
   int64_t stepValues, columnTiles, allBlocks, groupBytes;
   int64_t panelBytes = 0; ///< Of one block of narrow weights as bytes; 0 where they are bytes.
-  bool together;          ///< All columns of a pair of tiles before the next pair.
+  bool once;              ///< There is one pack: every weight is read once.
+  bool together;          ///< All columns of a pack before the next pack.
   SmallVector<Value> codes; ///< Where the tiles of codes of a unit begin.
+  Value stepsBefore;        ///< Tile steps of the blocks before that of a unit.
 };
 
 AmxKernel::AmxKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
@@ -97,7 +114,8 @@ AmxKernel::AmxKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views
   loops.back() = {loops.back().count / inTile, loops.back().inputStride * inTile};
   if (packed.getBits() < 8)
     panelBytes = steps() * stepBytes();
-  together = allBlocks * steps() * stepBytes() <= mostCachedBytes;
+  once = rows.packs(columnTiles) == 1;
+  together = !once && steps() <= mostStepsReadAgain && allBlocks * steps() * stepBytes() <= mostReadAgain;
 }
 
 void AmxKernel::tileOp(StringRef name, ArrayRef<int64_t> tiles, ValueRange memory) {
@@ -112,8 +130,8 @@ void AmxKernel::tileOp(StringRef name, ArrayRef<int64_t> tiles, ValueRange memor
 void AmxKernel::configure() {
   SmallVector<int8_t> bytes(configBytes, 0);
   bytes[0] = 1;
-  for (int64_t tile = 0; tile < 8; ++tile) {
-    bool isCodes = tile >= firstCodes && tile < firstWeights, isWeights = tile >= firstWeights;
+  for (int64_t tile = 0; tile < tileRegisters; ++tile) {
+    bool isWeights = tile >= firstWeights(), isCodes = tile >= firstCodes && !isWeights;
     bytes[16 + 2 * tile] = int8_t(isCodes ? stepValues : tileRowBytes);
     bytes[48 + tile] = int8_t(isWeights ? stepValues / 4 : rows.rows);
   }
@@ -122,16 +140,17 @@ void AmxKernel::configure() {
   tileOp("llvm.x86.ldtilecfg", {}, kb.scratch());
 }
 
-/// Of the block that is computed. Its panel and that of the next block take turns.
+/// Of a block as bytes. Its panel and that of the next block take turns.
 Value AmxKernel::weightsOf(Value block) {
   if (!panelBytes)
     return packedWeights(block);
+  if (once)
+    return kb.at(kb.scratch(), panelOffset());
   return kb.at(kb.scratch(), kb.add(kb.mul(together ? block : kb.remainder(block, 2), panelBytes), panelOffset()));
 }
 
-/// The steps of four values [from, to) of a block as bytes.
-void AmxKernel::expand(Value block, Value from, Value to) {
-  Value packedBlock = packedWeights(block), panel = weightsOf(block);
+/// Steps of four values [from, to) of a block, as bytes to where `panel` has the first of the block.
+void AmxKernel::expand(Value packedBlock, Value panel, Value from, Value to) {
   kb.loop(from, to, [&](Value step) {
     expandSteps(kb, dot, op, packed, 1, columnTiles,
                 kb.at(packedBlock, kb.mul(step, packed.getColumns() * packed.getBits() / 2)),
@@ -139,49 +158,71 @@ void AmxKernel::expand(Value block, Value from, Value to) {
   });
 }
 
-/// The cache lines [from, to) of a block.
-void AmxKernel::prefetch(Value block, Value from, Value to) {
-  Value weights = packedWeights(block);
-  kb.loop(from, to, [&](Value line) {
-    LLVM::Prefetch::create(kb.b, kb.loc, kb.at(weights, kb.mul(line, cacheLine)), /*rw=*/0, /*hint=*/2, /*cache=*/1);
-  });
+/// One tile step of the weights of all blocks, one after the other, to the ring.
+void AmxKernel::prepareStep(Value number) {
+  Value packedStep = kb.at(kb.argument(ConvArguments::weights), kb.mul(number, stepBytes() * packed.getBits() / 8));
+  expand(packedStep, ringStep(number), kb.index(0), kb.index(stepValues / 4));
 }
 
-/// The share of a tile step in reading the next block ahead: expanding it, or fetching it to the second cache.
+/// The share of a tile step in what the next weights need: expanding them, or fetching them to the second cache.
 void AmxKernel::prepareNext(const Part &part, const Unit &now, Value step) {
-  if (together)
-    return;
-  int64_t items = panelBytes ? steps() * stepValues / 4 : llvm::divideCeil(blockBytes(), cacheLine);
-  int64_t inStep = llvm::divideCeil(items, steps());
-  auto difference = [&](Value a, Value b) -> Value { return arith::SubIOp::create(kb.b, kb.loc, a, b); };
-  Value pairs = difference(part.endPair, part.firstPair);
-  Value each = arith::DivUIOp::create(kb.b, kb.loc, kb.add(pairs, inStep - 1), pairs);
-  Value slot = kb.add(kb.mul(difference(now.pair, part.firstPair), steps()), step);
+  if (once) {
+    if (!panelBytes)
+      return; // read once, in order: the processor sees that
+    Value number = kb.add(kb.add(kb.mul(now.block, steps()), step), stepsAhead);
+    return kb.branch(compare(arith::CmpIPredicate::ult, number, kb.mul(part.endBlock, steps())),
+                     [&] { prepareStep(number); });
+  }
+  // All packs share the work for the next block; if blocks are the inner loop, only the first pack has any.
   Value next = kb.add(now.block, 1), exists = compare(arith::CmpIPredicate::ult, next, part.endBlock);
-  Value most = arith::SelectOp::create(kb.b, kb.loc, exists, kb.index(items), kb.index(0));
+  Value sharer = kb.index(0), sharers = kb.index(1);
+  if (together) {
+    Value first = compare(arith::CmpIPredicate::eq, now.pack, part.firstPack);
+    exists = arith::AndIOp::create(kb.b, kb.loc, exists, first);
+  } else {
+    sharer = arith::SubIOp::create(kb.b, kb.loc, now.pack, part.firstPack);
+    sharers = arith::SubIOp::create(kb.b, kb.loc, part.endPack, part.firstPack);
+  }
+  Value slot = kb.add(kb.mul(sharer, steps()), step);
+  if (!panelBytes)
+    return kb.branch(exists, [&] { prefetchShare(packedWeights(next), slot); });
+  int64_t inStep = stepValues / 4;
+  Value each = kb.b.createOrFold<arith::DivUIOp>(kb.loc, kb.add(sharers, inStep - 1), sharers);
+  Value most = arith::SelectOp::create(kb.b, kb.loc, exists, kb.index(steps() * inStep), kb.index(0));
   Value from = kb.min(arith::MulIOp::create(kb.b, kb.loc, slot, each), most), to = kb.min(kb.add(from, each), most);
-  if (panelBytes)
-    expand(next, from, to);
-  else
-    prefetch(next, from, to);
+  expand(packedWeights(next), weightsOf(next), from, to);
 }
 
-/// One trip of the innermost loop of the reduction.
-void AmxKernel::tileStep(Value weights, Value inputOffset) {
+/// A fixed number of lines, as if one thread had all packs: the hint may end early, and reads nothing past the weights.
+void AmxKernel::prefetchShare(Value weights, Value slot) {
+  int64_t lines = blockBytes() / cacheLine, slots = steps() * (together ? 1 : rows.packs(columnTiles));
+  int64_t each = llvm::divideCeil(lines, slots);
+  if (lines < each)
+    return;
+  Value from = kb.min(kb.mul(slot, each), kb.index(lines - each));
+  for (int64_t line = 0; line < each; ++line)
+    LLVM::Prefetch::create(kb.b, kb.loc, kb.at(weights, kb.add(kb.mul(from, cacheLine), line * cacheLine)), /*rw=*/0,
+                           /*hint=*/2, /*cache=*/1);
+}
+
+/// Trip number `step` of the innermost loop of the reduction.
+void AmxKernel::tileStep(Value weights, Value inputOffset, Value step) {
+  if (panelBytes && once)
+    weights = ringStep(kb.add(stepsBefore, step));
   Value codesStride = kb.index(input.pixel * g.strideWidth), weightsStride = kb.index(columnTiles * tileRowBytes);
   for (int64_t column = 0; column < columnTiles; ++column)
-    tileOp("llvm.x86.tileloadd64", firstWeights + column, {kb.at(weights, column * tileRowBytes), weightsStride});
-  for (int64_t i = 0; i < rows.tilesInPair(); ++i) {
-    tileOp("llvm.x86.tileloadd64", firstCodes + i, {kb.at(codes[i], inputOffset), codesStride});
+    tileOp("llvm.x86.tileloadd64", firstWeights() + column, {kb.at(weights, column * tileRowBytes), weightsStride});
+  for (int64_t i = 0; i < rows.tilesInPack(columnTiles); ++i) {
+    tileOp("llvm.x86.tileloadd64", codesTile(i), {kb.at(codes[i], inputOffset), codesStride});
     for (int64_t column = 0; column < columnTiles; ++column)
-      tileOp("llvm.x86.tdpbusd", {firstSums + 2 * i + column, firstCodes + i, firstWeights + column});
+      tileOp("llvm.x86.tdpbusd", {firstSums + columnTiles * i + column, codesTile(i), firstWeights() + column});
   }
 }
 
 void AmxKernel::reduce(size_t level, Value weights, Value inputOffset, Value step,
                        llvm::function_ref<void(Value)> between) {
   if (level == loops.size()) {
-    tileStep(weights, inputOffset);
+    tileStep(weights, inputOffset, step);
     return between(step);
   }
   int64_t inner = stepsFrom(loops, level + 1);
@@ -192,26 +233,31 @@ void AmxKernel::reduce(size_t level, Value weights, Value inputOffset, Value ste
   });
 }
 
-/// The sums of a unit, to scratch memory.
+/// The sums of a unit.
 void AmxKernel::multiply(const Unit &now, llvm::function_ref<void(Value step)> between) {
   Value group = g.groups == 1 ? kb.index(0) : kb.divide(now.block, allBlocks / g.groups);
-  Value tile = rows.firstTile(kb, now.pair);
+  Value tile = rows.firstTile(kb, now.pack, columnTiles);
   int64_t pixel = input.pixel * g.strideWidth, imageSpans = rows.joined() ? 1 : rows.imageSpans;
   codes.clear();
-  for (int64_t i = 0; i < rows.tilesInPair(); ++i) {
+  for (int64_t i = 0; i < rows.tilesInPack(columnTiles); ++i) {
     Value number = kb.add(tile, i), span = rows.span(kb, number);
     Value offset = kb.add(kb.mul(kb.divide(span, imageSpans), input.batch),
                           kb.mul(kb.remainder(span, imageSpans), input.row * g.strideHeight));
     offset = kb.add(kb.add(offset, kb.mul(rows.start(kb, number), pixel)), kb.mul(group, groupBytes));
     codes.push_back(kb.at(kb.argument(ConvArguments::input), offset));
   }
-  auto everySum = [&](llvm::function_ref<void(int64_t sum, int64_t offset)> visit) {
-    for (int64_t i = 0; i < rows.tilesInPair(); ++i)
-      for (int64_t column = 0; column < columnTiles; ++column)
-        visit(firstSums + 2 * i + column, i * rows.rows * epilogue.sumsRowBytes() + column * tileRowBytes);
-  };
   everySum([&](int64_t sum, int64_t) { tileOp("llvm.x86.tilezero", sum); });
+  stepsBefore = kb.mul(now.block, steps());
   reduce(0, weightsOf(now.block), kb.index(0), kb.index(0), between);
+}
+
+void AmxKernel::everySum(llvm::function_ref<void(int64_t sum, int64_t offset)> visit) {
+  for (int64_t i = 0; i < rows.tilesInPack(columnTiles); ++i)
+    for (int64_t column = 0; column < columnTiles; ++column)
+      visit(firstSums + columnTiles * i + column, i * rows.rows * epilogue.sumsRowBytes() + column * tileRowBytes);
+}
+
+void AmxKernel::storeSums() {
   Value stride = kb.index(epilogue.sumsRowBytes());
   everySum([&](int64_t sum, int64_t offset) {
     tileOp("llvm.x86.tilestored64", sum, {kb.at(sums(), offset), stride});
@@ -219,40 +265,55 @@ void AmxKernel::multiply(const Unit &now, llvm::function_ref<void(Value step)> b
 }
 
 void AmxKernel::finish(const Unit &done, Value from, Value to) {
-  epilogue.finishRows(sums(), rows.firstTile(kb, done.pair), done.block, from, to);
+  epilogue.finishRows(sums(), rows.firstTile(kb, done.pack, columnTiles), done.block, from, to);
 }
 
-/// A trip of the loop over the units of a part. State: the unit, the one before it, and the rows that are left of that.
+/// `inStep` of the first `spread` rows of a unit, in its step; the last share overlaps.
+void AmxKernel::finishSome(const Unit &done, Value anyDone, Value step, int64_t spread, int64_t inStep) {
+  int64_t busySteps = llvm::divideCeil(spread, inStep);
+  Value some = anyDone;
+  if (busySteps < steps())
+    some = arith::AndIOp::create(kb.b, kb.loc, some, compare(arith::CmpIPredicate::ult, step, kb.index(busySteps)));
+  kb.branch(some, [&] {
+    Value from = kb.min(kb.mul(step, inStep), kb.index(spread - inStep));
+    finish(done, from, kb.add(from, inStep));
+  });
+}
+
+/// A trip of the loop over the units of a part. State: the unit, the one before it, and whether there is one.
 SmallVector<Value> AmxKernel::unit(const Part &part, ValueRange state) {
   Unit now{state[0], state[1]}, done{state[2], state[3]};
-  int64_t rowsInStep = llvm::divideCeil(rows.rows, steps());
+  Value anyDone = compare(arith::CmpIPredicate::ne, state[4], kb.index(0));
+  int64_t spread = std::max<int64_t>(0, rows.rows - lastRows), inStep = llvm::divideCeil(spread, steps());
   multiply(now, [&](Value step) {
-    Value from = kb.min(kb.mul(step, rowsInStep), state[4]), to = kb.min(kb.add(from, rowsInStep), state[4]);
-    finish(done, from, to);
+    if (spread > 0)
+      finishSome(done, anyDone, step, spread, inStep);
     prepareNext(part, now, step);
   });
+  kb.branch(anyDone, [&] { finish(done, kb.index(spread), kb.index(rows.rows)); });
+  storeSums();
   auto select = [&](Value condition, Value a, Value b) -> Value {
     return arith::SelectOp::create(kb.b, kb.loc, condition, a, b);
   };
-  Value nextPair = kb.add(now.pair, 1), nextBlock = kb.add(now.block, 1);
+  Value nextPack = kb.add(now.pack, 1), nextBlock = kb.add(now.block, 1);
   if (together) {
     Value wraps = compare(arith::CmpIPredicate::eq, nextBlock, part.endBlock);
-    nextPair = select(wraps, nextPair, now.pair);
+    nextPack = select(wraps, nextPack, now.pack);
     nextBlock = select(wraps, part.firstBlock, nextBlock);
   } else {
-    Value wraps = compare(arith::CmpIPredicate::eq, nextPair, part.endPair);
+    Value wraps = compare(arith::CmpIPredicate::eq, nextPack, part.endPack);
     nextBlock = select(wraps, nextBlock, now.block);
-    nextPair = select(wraps, part.firstPair, nextPair);
+    nextPack = select(wraps, part.firstPack, nextPack);
   }
-  return {nextPair, nextBlock, now.pair, now.block, kb.index(rows.rows)};
+  return {nextPack, nextBlock, now.pack, now.block, kb.index(1)};
 }
 
-/// Threads share pairs of tiles; where weights are more than codes, blocks, so that each thread reads its own only.
+/// Threads share packs of tiles; where weights are more than codes, blocks, so that each thread reads its own only.
 AmxKernel::Part AmxKernel::part() {
   int64_t weightBytes = allBlocks * blockBytes(), inputBytes = g.positions() * g.groups * groupBytes;
   Value zero = kb.index(0);
-  if (allBlocks > rows.pairs() || (allBlocks >= 8 && weightBytes > inputBytes))
-    return {zero, kb.index(rows.pairs()), kb.begin(), kb.end()};
+  if (allBlocks > rows.packs(columnTiles) || (allBlocks >= 8 && weightBytes > inputBytes))
+    return {zero, kb.index(rows.packs(columnTiles)), kb.begin(), kb.end()};
   return {kb.begin(), kb.end(), zero, kb.index(allBlocks)};
 }
 
@@ -260,21 +321,22 @@ Kernel AmxKernel::build() {
   Part mine = part();
   bool splitsBlocks = mine.endBlock == kb.end();
   configure();
-  int64_t inBlock = steps() * stepValues / 4;
-  if (panelBytes && together)
-    kb.loop(mine.firstBlock, mine.endBlock, [&](Value block) { expand(block, kb.index(0), kb.index(inBlock)); });
-  else if (panelBytes)
-    expand(mine.firstBlock, kb.index(0), kb.index(inBlock));
+  if (panelBytes && once) {
+    Value first = kb.mul(mine.firstBlock, steps()), end = kb.mul(mine.endBlock, steps());
+    kb.loop(first, kb.min(kb.add(first, stepsAhead), end), [&](Value number) { prepareStep(number); });
+  } else if (panelBytes) {
+    expand(packedWeights(mine.firstBlock), weightsOf(mine.firstBlock), kb.index(0), kb.index(steps() * stepValues / 4));
+  }
   auto extent = [&](Value from, Value to) -> Value { return arith::SubIOp::create(kb.b, kb.loc, to, from); };
-  Value units = arith::MulIOp::create(kb.b, kb.loc, extent(mine.firstPair, mine.endPair),
+  Value units = arith::MulIOp::create(kb.b, kb.loc, extent(mine.firstPack, mine.endPack),
                                       extent(mine.firstBlock, mine.endBlock));
-  SmallVector<Value> first{mine.firstPair, mine.firstBlock, mine.firstPair, mine.firstBlock, kb.index(0)};
+  SmallVector<Value> first{mine.firstPack, mine.firstBlock, mine.firstPack, mine.firstBlock, kb.index(0)};
   SmallVector<Value> last = kb.loop(kb.index(0), units, 1, first,
                                     [&](Value, ValueRange state) { return unit(mine, state); });
   finish({last[2], last[3]}, kb.index(0), kb.index(rows.rows));
   tileOp("llvm.x86.tilerelease", {});
-  int64_t scratch = panelOffset() + (panelBytes ? panels() * panelBytes : 0);
-  return {kb.finish(), splitsBlocks ? allBlocks : rows.pairs(), "conv-amx", scratch};
+  int64_t scratch = panelOffset() + (panelBytes ? expandedBytes() : 0);
+  return {kb.finish(), splitsBlocks ? allBlocks : rows.packs(columnTiles), "conv-amx", scratch};
 }
 
 } // namespace

@@ -9,7 +9,7 @@ constexpr int64_t mostRows = 16, mostSteps = 16, tileColumns = 16;
 AmxRows::AmxRows(int64_t spans, int64_t length, int64_t imageSpans, int64_t pitch)
     : spans(spans), length(length), imageSpans(imageSpans), pitch(pitch) {
   tilesInSpan = llvm::divideCeil(length, mostRows);
-  // Tiles are multiplied in pairs; an even number of shorter ones ends without overlapping.
+  // Tiles are multiplied in packs; an even number of shorter ones ends without overlapping.
   if (spans == 1 && tilesInSpan > 1)
     tilesInSpan = llvm::alignTo(tilesInSpan, 2);
   rows = llvm::divideCeil(length, tilesInSpan);
@@ -29,8 +29,9 @@ AmxRows AmxRows::choose(const Geometry &g, const PixelStrides &input) {
   return best;
 }
 
-Value AmxRows::firstTile(KernelBuilder &kb, Value pair) const {
-  return tilesInPair() == 1 ? kb.index(0) : kb.min(kb.mul(pair, 2), kb.index(tiles() - 2));
+Value AmxRows::firstTile(KernelBuilder &kb, Value pack, int64_t columnTiles) const {
+  int64_t inPack = tilesInPack(columnTiles);
+  return packs(columnTiles) == 1 ? kb.index(0) : kb.min(kb.mul(pack, inPack), kb.index(tiles() - inPack));
 }
 
 Value AmxRows::span(KernelBuilder &kb, Value tile) const {
@@ -50,9 +51,10 @@ int64_t amxStepsInTile(int64_t steps) {
 
 double amxWork(const LayerShape &layer, int64_t columns) {
   Geometry g(layer);
-  int64_t blocks = g.groups * llvm::divideCeil(g.channelsOut, columns);
+  int64_t columnTiles = columns / tileColumns, blocks = g.groups * llvm::divideCeil(g.channelsOut, columns);
   // The input as it mostly lies: channels side by side, the padding between rows.
   PixelStrides input(g.width * g.strideWidth + g.kernelWidth - 1, g.channelsIn * g.groups);
+  input.batch = (g.height * g.strideHeight + g.kernelHeight - 1) * input.row;
   bool adjacent = g.groups == 1;
   int64_t taps = adjacent ? g.kernelWidth : 1, all = g.kernelHeight * g.kernelWidth;
   int64_t steps = adjacent && g.channelsIn % 4 != 0 ? llvm::divideCeil(taps * g.channelsIn, 4)
@@ -61,8 +63,9 @@ double amxWork(const LayerShape &layer, int64_t columns) {
   AmxRows rows = AmxRows::choose(g, input);
   // A tile takes as long as a full one; a unit is configured, cleared and stored.
   constexpr double perUnit = 100, perCall = 300, perProduct = 16;
-  double units = double(rows.pairs() * blocks);
-  return perCall + units * (perUnit + double(rows.tilesInPair() * columns / tileColumns * products) * perProduct);
+  double units = double(rows.packs(columnTiles) * blocks);
+  return perCall +
+         units * (perUnit + double(rows.tilesInPack(columnTiles) * columnTiles * products) * perProduct);
 }
 
 } // namespace anybit::cpu

@@ -20,10 +20,11 @@ struct AmxRows {
   static AmxRows choose(const Geometry &g, const PixelStrides &input);
 
   int64_t tiles() const { return spans * tilesInSpan; }
-  int64_t tilesInPair() const { return std::min<int64_t>(2, tiles()); }
-  int64_t pairs() const { return llvm::divideCeil(tiles(), tilesInPair()); }
-  /// The first tile of a pair, the span of a tile, the place of its first row there. Last ones overlap.
-  mlir::Value firstTile(KernelBuilder &kb, mlir::Value pair) const;
+  /// Tiles are multiplied in packs, by one or two tiles of columns: at most four tiles of sums.
+  int64_t tilesInPack(int64_t columnTiles) const { return std::min(4 / columnTiles, tiles()); }
+  int64_t packs(int64_t columnTiles) const { return llvm::divideCeil(tiles(), tilesInPack(columnTiles)); }
+  /// The first tile of a pack, the span of a tile, the place of its first row there. Last ones overlap.
+  mlir::Value firstTile(KernelBuilder &kb, mlir::Value pack, int64_t columnTiles) const;
   mlir::Value span(KernelBuilder &kb, mlir::Value tile) const;
   mlir::Value start(KernelBuilder &kb, mlir::Value tile) const;
   bool joined() const { return imageSpans == 0; }

@@ -120,8 +120,9 @@ Expected<CpuTarget> parseCpuTarget(StringRef text) {
   for (const SubtargetFeatureKV &feature : info->getEnabledProcessorFeatures())
     has.insert(feature.Key);
   chooseForms(target, has);
+  // Only kernels that name them use tile registers, which the operating system may refuse.
   for (StringRef feature : kernelFeatures)
-    if (has.contains(feature))
+    if (has.contains(feature) && (target.tileRate > 0 || !feature.starts_with("amx-")))
       target.required.push_back(feature.str());
   return target;
 }

@@ -20,14 +20,34 @@ DotProduct::DotProduct(KernelBuilder &kb, int64_t lanes, StepForm form) : kb(kb)
   bytes = VectorType::get({4 * lanes}, kb.i8);
 }
 
-/// The unsigned indices of register `vector`: chunk by chunk, because position p lies in byte p % U of the step, in the
-/// field p / U, where U is the bytes of a step.
+/// The unsigned indices of a register that a whole number of steps of `stepBytes` U would fill: position p lies in byte
+/// p % U of the step, in the field p / U, so every repetition of the step is shifted by a field more.
+Value DotProduct::loadRepeated(Value pointer, int64_t bits, int64_t stepBytes) {
+  int64_t words = stepBytes / 4;
+  SmallVector<int64_t> repeated;
+  SmallVector<int32_t> shifts;
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    repeated.push_back(lane % words);
+    shifts.push_back(int32_t(lane / words * bits));
+  }
+  Value stored = kb.load(VectorType::get({words}, kb.i32), pointer);
+  Value all = vector::ShuffleOp::create(kb.b, kb.loc, stored, stored, repeated);
+  Value by = arith::ConstantOp::create(kb.b, kb.loc, DenseElementsAttr::get(dwords, ArrayRef<int32_t>(shifts)));
+  Value fields = vector::BitCastOp::create(kb.b, kb.loc, bytes, arith::ShRUIOp::create(kb.b, kb.loc, all, by));
+  return arith::AndIOp::create(kb.b, kb.loc, fields, kb.integer(bytes, (1 << bits) - 1));
+}
+
+/// The unsigned indices of register `vector`, else chunk by chunk.
 Value DotProduct::loadBytes(Value pointer, lowbit::PackedAttr packed, int64_t vector) {
   int64_t bits = packed.getBits(), registerBytes = 4 * lanes;
   if (bits == 8)
     return kb.load(bytes, kb.at(pointer, vector * registerBytes));
+  int64_t stepBytes = packed.getColumns() * 4 * bits / 8;
+  // SSE2 shifts all lanes alike.
+  if (stepBytes < registerBytes && registerBytes == stepBytes * 8 / bits && lanes > 4)
+    return loadRepeated(pointer, bits, stepBytes);
   // A chunk ends where a register or the bytes of a step end.
-  int64_t stepBytes = packed.getColumns() * 4 * bits / 8, chunk = std::gcd(stepBytes, registerBytes);
+  int64_t chunk = std::gcd(stepBytes, registerBytes);
   auto chunkBytes = VectorType::get({chunk}, kb.i8);
   // Shifts of dwords are cheaper than those of bytes; what crosses a byte is masked.
   auto shifting = chunk % 4 == 0 ? VectorType::get({chunk / 4}, kb.i32) : chunkBytes;

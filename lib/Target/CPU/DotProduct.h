@@ -45,6 +45,7 @@ public:
 
 private:
   mlir::Value loadBytes(mlir::Value pointer, lowbit::PackedAttr packed, int64_t vector);
+  mlir::Value loadRepeated(mlir::Value pointer, int64_t bits, int64_t stepBytes);
   mlir::Value decode(mlir::Value indices, msq::FormatAttr format, int64_t zero);
   mlir::Value maddPairs(mlir::Value a, mlir::Value b);
   Weights widen(mlir::Value weights);

@@ -7,62 +7,13 @@
 // CHECK-NEXT:      %[[OFFSET:.+]] = arith.muli %[[STEP]], %[[BYTES]] : i64
 // CHECK:           %[[AT:.+]] = llvm.getelementptr %{{.+}}[%[[OFFSET]]]
 // CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<0> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED0:.+]] = vector.insert_strided_slice %[[INDICES]], %{{.+}} {offsets = [0], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<1> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED1:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED0]] {offsets = [8], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<2> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED2:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED1]] {offsets = [16], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<3> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED3:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED2]] {offsets = [24], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<4> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED4:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED3]] {offsets = [32], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<5> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED5:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED4]] {offsets = [40], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<6> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED6:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED5]] {offsets = [48], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<2xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<7> : vector<2xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<2xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<2xi32> to vector<8xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<8xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<8xi8>
-// CHECK-NEXT:      %[[JOINED7:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED6]] {offsets = [56], strides = [1]} : vector<8xi8> into vector<64xi8>
-// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[JOINED7]], %[[JOINED7]] : vector<64xi8>
+// CHECK-NEXT:      %[[REPEATED:.+]] = vector.shuffle %[[STORED]], %[[STORED]] [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1] : vector<2xi32>, vector<2xi32>
+// CHECK-NEXT:      %[[SHIFTS:.+]] = arith.constant dense<[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]> : vector<16xi32>
+// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[REPEATED]], %[[SHIFTS]] : vector<16xi32>
+// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<16xi32> to vector<64xi8>
+// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<64xi8>
+// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<64xi8>
+// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[INDICES]], %[[INDICES]] : vector<64xi8>
 // CHECK-NEXT:      %[[LEVELS:.+]] = arith.constant dense<1> : vector<64xi8>
 // CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %[[TWICE]], %[[LEVELS]] : vector<64xi8>
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%[[SUM]], %{{.+}}, %[[WEIGHTS]])

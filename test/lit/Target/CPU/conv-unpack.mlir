@@ -10,21 +10,14 @@
 // CHECK-NEXT:      %[[OFFSET:.+]] = arith.muli %[[STEP]], %[[BYTES]] : i64
 // CHECK:           %[[AT:.+]] = llvm.getelementptr %{{.+}}[%[[OFFSET]]]
 // CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<8xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<0> : vector<8xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<8xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<8xi32> to vector<32xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<15> : vector<32xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<32xi8>
-// CHECK-NEXT:      %[[JOINED0:.+]] = vector.insert_strided_slice %[[INDICES]], %{{.+}} {offsets = [0], strides = [1]} : vector<32xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<8xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<4> : vector<8xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<8xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<8xi32> to vector<32xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<15> : vector<32xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<32xi8>
-// CHECK-NEXT:      %[[JOINED1:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED0]] {offsets = [32], strides = [1]} : vector<32xi8> into vector<64xi8>
+// CHECK-NEXT:      %[[REPEATED:.+]] = vector.shuffle %[[STORED]], %[[STORED]] [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7] : vector<8xi32>, vector<8xi32>
+// CHECK-NEXT:      %[[SHIFTS:.+]] = arith.constant dense<[0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4]> : vector<16xi32>
+// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[REPEATED]], %[[SHIFTS]] : vector<16xi32>
+// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<16xi32> to vector<64xi8>
+// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<15> : vector<64xi8>
+// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<64xi8>
 // CHECK-NEXT:      %[[MIDDLE:.+]] = arith.constant dense<8> : vector<64xi8>
-// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %[[JOINED1]], %[[MIDDLE]] : vector<64xi8>
+// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %[[INDICES]], %[[MIDDLE]] : vector<64xi8>
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%[[SUM]], %{{.+}}, %[[WEIGHTS]])
 func.func @w4(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit.candidate = "w4"} {
   %w = arith.constant dense<1> : tensor<16x8x1x1xi8>
@@ -49,34 +42,13 @@ func.func @w4(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit
 // CHECK-NEXT:      %[[OFFSET:.+]] = arith.muli %[[STEP]], %[[BYTES]] : i64
 // CHECK:           %[[AT:.+]] = llvm.getelementptr %{{.+}}[%[[OFFSET]]]
 // CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<4xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<0> : vector<4xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<4xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<4xi32> to vector<16xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<3> : vector<16xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<16xi8>
-// CHECK-NEXT:      %[[JOINED0:.+]] = vector.insert_strided_slice %[[INDICES]], %{{.+}} {offsets = [0], strides = [1]} : vector<16xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<4xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<2> : vector<4xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<4xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<4xi32> to vector<16xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<3> : vector<16xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<16xi8>
-// CHECK-NEXT:      %[[JOINED1:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED0]] {offsets = [16], strides = [1]} : vector<16xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<4xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<4> : vector<4xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<4xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<4xi32> to vector<16xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<3> : vector<16xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<16xi8>
-// CHECK-NEXT:      %[[JOINED2:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED1]] {offsets = [32], strides = [1]} : vector<16xi8> into vector<64xi8>
-// CHECK:           %[[STORED:.+]] = llvm.load %[[AT]] {{.+}} : !llvm.ptr -> vector<4xi32>
-// CHECK-NEXT:      %[[SHIFT:.+]] = arith.constant dense<6> : vector<4xi32>
-// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[STORED]], %[[SHIFT]] : vector<4xi32>
-// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<4xi32> to vector<16xi8>
-// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<3> : vector<16xi8>
-// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<16xi8>
-// CHECK-NEXT:      %[[JOINED3:.+]] = vector.insert_strided_slice %[[INDICES]], %[[JOINED2]] {offsets = [48], strides = [1]} : vector<16xi8> into vector<64xi8>
-// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[JOINED3]], %[[JOINED3]] : vector<64xi8>
+// CHECK-NEXT:      %[[REPEATED:.+]] = vector.shuffle %[[STORED]], %[[STORED]] [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3] : vector<4xi32>, vector<4xi32>
+// CHECK-NEXT:      %[[SHIFTS:.+]] = arith.constant dense<[0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6]> : vector<16xi32>
+// CHECK-NEXT:      %[[SHIFTED:.+]] = arith.shrui %[[REPEATED]], %[[SHIFTS]] : vector<16xi32>
+// CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<16xi32> to vector<64xi8>
+// CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<3> : vector<64xi8>
+// CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<64xi8>
+// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[INDICES]], %[[INDICES]] : vector<64xi8>
 // CHECK-NEXT:      %[[LEVELS:.+]] = arith.constant dense<3> : vector<64xi8>
 // CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %[[TWICE]], %[[LEVELS]] : vector<64xi8>
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%[[SUM]], %{{.+}}, %[[WEIGHTS]])
@@ -98,7 +70,7 @@ func.func @w2(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit
 
 // 3 bits are stored in 4; unsigned: q - z.
 // CHECK-LABEL: func.func @conv_dot4
-// CHECK:           %[[MASK:.+]] = arith.constant dense<15> : vector<32xi8>
+// CHECK:           %[[MASK:.+]] = arith.constant dense<15> : vector<64xi8>
 // CHECK:           %[[ZERO:.+]] = arith.constant dense<5> : vector<64xi8>
 // CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %{{.+}}, %[[ZERO]] : vector<64xi8>
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.+}}, %{{.+}}, %[[WEIGHTS]])
