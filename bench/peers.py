@@ -3,6 +3,7 @@
 
     pip install -r bench/requirements-peers.txt
     ANYBIT_TEST_DATA=... python bench/peers.py [--networks resnet18,mobilenetv2] [--threads 1,2] [--levels native,avx2]
+        [--candidates w8a8,w1a1] [--engines anybit,openvino]
 
 Every engine runs in a process of its own (bench/peer_worker.py). All processes of a network are alive at once and take
 turns in short slices, so that a busy minute meets all of them; a figure is the least time of all slices. An engine that
@@ -103,9 +104,15 @@ class Network:
     def int8_file(self) -> pathlib.Path:
         return speed.quantized_by_runtime(self.bench, self.workload, self.inputs)
 
-    def artifact(self, level: str, kind: str) -> pathlib.Path:
-        source = self.float_file() if kind == "f32" else self.bench.switchable(self.workload, CANDIDATES, ".peers")
-        return self.bench.artifact(source, f"{self.stem}.{level}.{kind}", "--target", LEVELS[level].target)
+    def artifact(self, level: str, candidates: list[str]) -> pathlib.Path:
+        """Of the float file where there are no candidates."""
+        stem, flags = f"{self.stem}.{level}", ["--target", LEVELS[level].target]
+        if not candidates:
+            return self.bench.artifact(self.float_file(), f"{stem}.f32", *flags)
+        source = self.bench.switchable(self.workload, CANDIDATES, ".peers")
+        if candidates == list(CANDIDATES):
+            return self.bench.artifact(source, f"{stem}.codes", *flags)
+        return self.bench.artifact(source, f"{stem}.{'-'.join(candidates)}", *flags, "--candidates", ",".join(candidates))
 
     def tflite_file(self) -> pathlib.Path:
         if self.name not in TFLITE:
@@ -154,15 +161,15 @@ def start(network: Network, engine: str, file: pathlib.Path, threads: int, colum
     return runner
 
 
-def plan(network: Network, levels: list[str], chosen: list[str]):
+def plan(network: Network, levels: list[str], candidates: list[str]):
     """(engine, file maker, columns, isa) of every process; columns are `level/name`."""
     for level in levels:
         isa = LEVELS[level].isa
-        yield "anybit", lambda n=level: network.artifact(n, "codes"), {f"{level}/{c}": c for c in CANDIDATES}, isa
+        yield "anybit", lambda n=level: network.artifact(n, candidates), {f"{level}/{c}": c for c in candidates}, isa
         yield "openvino", network.int8_file, {f"{level}/OpenVINO int8": ""}, isa
     if "native" not in levels:
         return
-    rest = [("anybit", lambda: network.artifact("native", "f32"), "f32"),
+    rest = [("anybit", lambda: network.artifact("native", []), "f32"),
             ("onnx_runtime", network.float_file, "ONNX Runtime f32"),
             ("onnx_runtime", network.int8_file, "ONNX Runtime int8"),
             ("litert", network.tflite_file, "LiteRT int8"),
@@ -177,7 +184,7 @@ def plan(network: Network, levels: list[str], chosen: list[str]):
 def measured(network: Network, threads: int, levels: list[str], options: argparse.Namespace) -> dict[str, float | str]:
     """Least milliseconds, or the reason why there are none, by column."""
     runners, cells = [], {}
-    for engine, file, columns, isa in plan(network, levels, options.engines):
+    for engine, file, columns, isa in plan(network, levels, options.candidates):
         if engine not in options.engines:
             continue
         try:
@@ -233,6 +240,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--networks", default="", help=f"of {','.join(NETWORKS)}; all by default")
     parser.add_argument("--levels", default="", help=f"of {','.join(LEVELS)}; all of this CPU by default")
     parser.add_argument("--engines", default="", help=f"of {','.join(engines)}; all by default")
+    parser.add_argument("--candidates", default="", help=f"of {','.join(CANDIDATES)}; all by default")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--work", type=pathlib.Path, default=measure.ROOT / "build" / "peers")
@@ -241,6 +249,7 @@ def parsed() -> argparse.Namespace:
     options.networks = listed(options.networks, NETWORKS, "network", parser)
     options.levels = listed(options.levels, LEVELS, "level", parser)
     options.engines = listed(options.engines, engines, "engine", parser)
+    options.candidates = listed(options.candidates, CANDIDATES, "candidate", parser)
     options.limit = None
     return options
 
