@@ -14,21 +14,26 @@ DISTILLED = {"w3a3": 78.5, "w2a2": 73.0}
 
 HEAD = """# Training
 
-Measured by `bench/train_distill.py`, `bench/train_fashion.py`, `bench/train_ablations.py` and `bench/train_cost.py`:
-one JSON file a run in `bench/results/training` (seed, command, processor, threads, wall time), from which this page is
-written. Accuracies are top-1 in percent, mean ± standard deviation where there are several seeds. A wall time is that
-of the run itself, resumptions added up, on a machine that may have done other things: compare accuracies, not times.
+Measured by `bench/train_fashion.py`, `bench/train_ablations.py`, `bench/train_deploy.py`, `bench/train_distill.py` and
+`bench/train_cost.py`: one JSON file a run in `bench/results/training` (seed, command, processor, threads, wall time),
+from which this page is written. Accuracies are top-1 in percent, mean ± standard deviation where there are several
+seeds. A wall time is that of the run itself, resumptions added up, on a machine that may have done other things:
+compare accuracies, not times.
+
+`python bench/train_all.py --budget MINUTES` does the Fashion-MNIST runs that have no result yet, the most telling
+first, and writes this page after each; given again it goes on in the middle of a run, from the checkpoints in
+`build/training`. `--list` says what is done.
 """
 
 
 def write_page() -> None:
     """Writes the page; a section without results says so."""
-    parts = [HEAD, *_machines(), *_distillation(), *_fashion(), *_ablations(), *_cost()]
+    parts = [HEAD, *_machines(), *_fashion(), *_export(), *_ablations(), *_distillation(), *_cost()]
     PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
 
 
 def _machines() -> list[str]:
-    rows = [row for kind in ("distill", "deploy", "fashion", "ablation", "cost") for row in load_results(kind)]
+    rows = [row for kind in ("distill", "deploy", "fashion", "export", "ablation", "cost") for row in load_results(kind)]
     found = sorted({f"{row['cpu']}, {row['cores']} cores, PyTorch {row['torch']}" for row in rows})
     return ["Machines: " + "; ".join(found) + ".", ""] if found else []
 
@@ -64,9 +69,11 @@ def _deployment() -> list[str]:
 
 def _fashion() -> list[str]:
     lines = ["## Fashion-MNIST", "",
-             "`recipes/fashion_resnet20.toml`: a ResNet-20 of width 8, float first, then all candidates by "
-             "Algorithm 1, one sampled candidate a step. `dedicated` networks have one width each and start from the "
-             "same float network; their minutes are those of all widths together.", ""]
+             "`recipes/fashion_resnet20.toml`, all 60,000 and 10,000 pictures: a ResNet-20 of width 8 with a stem of "
+             "stride 2, float first, then all candidates by Algorithm 1, one sampled candidate a step. `dedicated` "
+             "networks have one width each and start from the same float network: `equal-time` with the epochs of the "
+             "switchable run divided by the number of candidates, `long` with all of them; their minutes are those of "
+             "all widths together. `anybit quantize` sees 1,024 training pictures without labels.", ""]
     rows = load_results("fashion")
     if not rows:
         return [*lines, "No results yet.", ""]
@@ -90,12 +97,41 @@ def _gaps(rows: list[dict[str, Any]]) -> list[str]:
     return [*head, *lines, ""] if lines else []
 
 
+def _export() -> list[str]:
+    """Each candidate of the exported file, compiled, against the PyTorch network."""
+    lines = ["## Export, compile, switch", "",
+             "The exported file of the switchable run, compiled and run by anybit on all test pictures; latency is the "
+             "least of a run of one picture, one thread.", ""]
+    rows = load_results("export")
+    if not rows:
+        return [*lines, "No results yet.", ""]
+    lines += ["| seed | candidate | PyTorch top-1 | compiled top-1 | agreement | ms | bytes of weights |",
+              "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        lines += [f"| {row['seed']} | {name} | {row['pytorch'][name]:.2f} | {value:.2f} | {row['agreement'][name]:.2f} | "
+                  f"{row['milliseconds'][name]:.4f} | {row['weight_bytes'][name]:,} |"
+                  for name, value in row["accuracy"].items()]
+    lines += ["", *(f"Seed {row['seed']}: model file {row['model_bytes']:,} bytes, artifact {row['artifact_bytes']:,}, "
+                    f"arena {row['arena_bytes']:,}; {_same(row)}." for row in rows)]
+    return [*lines, ""]
+
+
+def _same(row: dict[str, Any]) -> str:
+    """The wanted equality: top-1 within 0.1 point, agreement of at least 99.5 %."""
+    worst = max(abs(row["pytorch"][name] - value) for name, value in row["accuracy"].items())
+    least = min(row["agreement"].values())
+    held = "holds" if worst <= 0.1 and least >= 99.5 else "missed"
+    return f"top-1 differs by at most {worst:.2f} (wanted 0.1), agreement is at least {least:.2f} (wanted 99.5): {held}"
+
+
 def _ablations() -> list[str]:
     lines = ["## Ablations", "",
              "E1: an 8-bit network tested at all widths; E2: trained at changing widths, everything shared; E3: "
              "activation quantizers per candidate; E4: batch norms too; E5: weight quantizers too; E6: wavelet factors "
-             "too.", ""]
+             "too, which is the switchable run above.", ""]
     rows = load_results("ablation")
+    if rows:
+        rows += [{**row, "row": "E6"} for row in load_results("fashion") if row.get("row") == "switchable"]
     return [*lines, *(runs_table(rows, WIDTHS) if rows else ["No results yet."]), ""]
 
 

@@ -39,6 +39,15 @@ from .strategies import Distillation
 from .tensorboard import scalars_of
 
 
+# Arguments of `switchable_of` for the plain network.
+FLOAT_NETWORK = {"candidates": ["f32"], "wavelet": "none", "first_last": 0, "residual": 0, "batch_norm": "shared"}
+
+
+def switchable_settings(recipe: Recipe) -> dict[str, Any]:
+    """Arguments of `switchable_of`."""
+    return {f.name: getattr(recipe.switchable, f.name) for f in dataclasses.fields(recipe.switchable)}
+
+
 def run(recipe: Recipe, folder: str | os.PathLike[str], *, fresh: bool = False, tensorboard: bool = False,
         progress: bool = True) -> dict[str, Any]:
     """Runs a recipe in `folder` (made if absent), from where an earlier run of the same recipe stopped unless `fresh`.
@@ -90,8 +99,7 @@ class _Job:
         plain = network(self.recipe.network)
         if not recipe.epochs:
             return plain
-        net = switchable_of(plain, {"candidates": ["f32"], "wavelet": "none", "first_last": 0, "residual": 0,
-                                    "batch_norm": "shared"})
+        net = switchable_of(plain, FLOAT_NETWORK)
         self._fit(net, "float", recipe.epochs, recipe.optimizer, warmup_batches=0)
         trained = net.net.state_dict()
         plain.load_state_dict({name: trained[name] for name in plain.state_dict()})
@@ -99,8 +107,7 @@ class _Job:
 
     def train_switchable(self, plain: nn.Module) -> Switchable:
         recipe = self.recipe.train
-        settings = {f.name: getattr(self.recipe.switchable, f.name) for f in dataclasses.fields(self.recipe.switchable)}
-        net = switchable_of(plain, settings)
+        net = switchable_of(plain, switchable_settings(self.recipe))
         teacher = copy.deepcopy(plain).eval() if recipe.teacher == "float" else None
         self._fit(net, "switchable", recipe.epochs, recipe.optimizer, warmup_batches=recipe.warmup_batches,
                   val_every=recipe.evaluate_every, probabilities=recipe.probabilities or None, teacher=teacher,

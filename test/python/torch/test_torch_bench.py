@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
 
 import train_ablations
+import train_all
 import train_fashion
 import training_page
 import training_results
@@ -40,6 +41,10 @@ def test_runs_are_valid(run):
             assert net(torch.rand(1, 1, 28, 28)).shape == (1, 10)
 
 
+def test_every_run_is_done_once_by_train_all():
+    assert sorted(run.path for run in train_all.runs()) == sorted(run.path for run in RUNS)
+
+
 def test_a_budget_ends():
     with pytest.raises(OutOfTime), budget(0.0005):
         while True:
@@ -50,12 +55,19 @@ def test_the_page_has_what_the_results_say(tmp_path, monkeypatch):
     monkeypatch.setattr(training_results, "RESULTS", tmp_path)
     monkeypatch.setattr(training_page, "PAGE", tmp_path / "page.md")
     training_page.write_page()
-    assert training_page.PAGE.read_text().count("No results yet.") == 4
+    assert training_page.PAGE.read_text().count("No results yet.") == 5
     for seed, loss in ((0, 0.1), (1, 0.3)):
         training_results.save_result("fashion", "switchable", seed, seconds=60, accuracy={"w8a8": 90.0})
         training_results.save_result("fashion", "dedicated-long-w8a8", seed, row="dedicated-long", seconds=60,
                                      accuracy={"w8a8": 90.0 + loss})
     training_page.write_page()
     text = training_page.PAGE.read_text()
+    one = {"w8a8": 90.0}
+    for agreement, verdict in ((99.6, "holds"), (99.4, "missed")):
+        training_results.save_result("export", "switchable", 0, accuracy=one, pytorch={"w8a8": 90.1}, model_bytes=1000,
+                                     agreement={"w8a8": agreement}, milliseconds={"w8a8": 0.1}, artifact_bytes=3000,
+                                     weight_bytes={"w8a8": 2000}, arena_bytes=500)
+        training_page.write_page()
+        assert f"(wanted 99.5): {verdict}." in training_page.PAGE.read_text()
     assert "| dedicated-long | w8a8 | 0.20 ± 0.14 | 0.3 | holds, 2 seed(s) |" in text
-    assert "| switchable | 0, 1 | " in text and text.count("No results yet.") == 3
+    assert "| switchable | 0, 1 | " in text and text.count("No results yet.") == 4
