@@ -75,7 +75,7 @@ private:
   raw_ostream &diagnostics;
   Progress progress;
   MLIRContext context;
-  CpuTarget target;
+  SharedTarget target;
   OwningOpRef<ModuleOp> module;
   bool unsupported = false;
   std::vector<std::pair<std::string, double>> times;
@@ -172,7 +172,7 @@ int Compilation::tune() {
   if (!options.tuner)
     return exitDone;
   Clock::time_point start = Clock::now();
-  if (llvm::Error error = options.tuner->tune(*module, target, diagnostics))
+  if (llvm::Error error = options.tuner->tune(*module, target.cpu(), diagnostics))
     return fail(exitInvalid, llvm::toString(std::move(error)));
   timeStage("tune", start);
   return exitDone;
@@ -195,7 +195,7 @@ cpu::EmitOptions Compilation::emitOptions() const {
   for (char &c : model)
     c = llvm::isAlnum(c) ? c : '_';
   bool shared = options.emit == EmitKind::SharedLibrary;
-  return {target, options.optimization, llvm::sys::path::stem(options.model).str(),
+  return {target.cpu(), options.optimization, llvm::sys::path::stem(options.model).str(),
           shared ? "anybit_module_descriptor" : "anybit_" + model, "anybit_" + model + "_"};
 }
 
@@ -265,7 +265,7 @@ int Compilation::run() {
   llvm::Expected<CpuTarget> parsed = parseCpuTarget(options.target);
   if (!parsed)
     return fail(exitInvalid, llvm::toString(parsed.takeError()));
-  target = *parsed;
+  target = SharedTarget(std::move(*parsed));
   bool hasHeader = options.emit == EmitKind::Object || options.emit == EmitKind::StaticLibrary;
   if (hasHeader && headerPath(options.output) == options.output)
     return fail(exitInvalid, "the output " + options.output + " is where its C header goes, give it another extension");
@@ -278,9 +278,9 @@ int Compilation::run() {
   if (stopsAfter("import"))
     return writeIR();
   TargetStageOptions targetOptions;
-  targetOptions.target = options.target;
+  targetOptions.target = target;
   ScheduleStageOptions schedule;
-  schedule.target = options.target;
+  schedule.target = target;
   schedule.kernel = options.kernel;
   SpecializeStageOptions specialize;
   specialize.masters = options.store == WeightStore::Master;

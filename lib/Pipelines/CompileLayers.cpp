@@ -12,10 +12,11 @@ llvm::Error compileLayers(mlir::ModuleOp module, llvm::StringRef target, unsigne
   llvm::Expected<CpuTarget> cpu = parseCpuTarget(target);
   if (!cpu)
     return cpu.takeError();
+  SharedTarget shared(*cpu);
   ScheduleStageOptions schedule;
-  schedule.target = target.str();
+  schedule.target = shared;
   TargetStageOptions kernels;
-  kernels.target = target.str();
+  kernels.target = shared;
   mlir::PassManager pm(module.getContext());
   buildScheduleStage(pm, schedule);
   buildKernelsStage(pm, kernels);

@@ -327,11 +327,6 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
   using PackWeightsBase::PackWeightsBase;
 
   void runOnOperation() override {
-    llvm::Expected<CpuTarget> cpu = parseCpuTarget(target);
-    if (!cpu) {
-      getOperation().emitError(llvm::toString(cpu.takeError()));
-      return signalPassFailure();
-    }
     llvm::Expected<cpu::WantedChoice> wanted = cpu::parseWantedChoice(kernel);
     if (!wanted) {
       getOperation().emitError(llvm::toString(wanted.takeError()));
@@ -339,7 +334,8 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
     }
     WalkResult result = getOperation().walk([&](lowbit::ConvOp op) {
       bool packed = cast<RankedTensorType>(op.getWeights().getType()).getEncoding() != nullptr;
-      return packed || succeeded(Packer(op, *cpu, *wanted).run()) ? WalkResult::advance() : WalkResult::interrupt();
+      return packed || succeeded(Packer(op, target.cpu(), *wanted).run()) ? WalkResult::advance()
+                                                                          : WalkResult::interrupt();
     });
     if (result.wasInterrupted())
       signalPassFailure();

@@ -67,11 +67,6 @@ struct Plan : impl::PlanBase<Plan> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    llvm::Expected<CpuTarget> cpu = parseCpuTarget(target);
-    if (!cpu) {
-      module.emitError(llvm::toString(cpu.takeError()));
-      return signalPassFailure();
-    }
     SmallVector<func::FuncOp> candidates;
     for (auto function : module.getOps<func::FuncOp>())
       if (function->hasAttr("anybit.candidate"))
@@ -87,7 +82,7 @@ struct Plan : impl::PlanBase<Plan> {
     KernelPool kernels(module);
     ConstantPool constants(module);
     for (func::FuncOp function : candidates) {
-      if (failed(generalize(function)) || failed(VariantPlanner(function, *cpu, kernels, constants).run()))
+      if (failed(generalize(function)) || failed(VariantPlanner(function, target.cpu(), kernels, constants).run()))
         return signalPassFailure();
       function.erase();
     }

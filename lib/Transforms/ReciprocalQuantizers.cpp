@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "anybit/Dialect/Lowbit/IR/Lowbit.h"
-#include "anybit/Target/CPU/CpuTarget.h"
 #include "anybit/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -127,18 +126,13 @@ struct ReciprocalQuantizers : impl::ReciprocalQuantizersBase<ReciprocalQuantizer
   using ReciprocalQuantizersBase::ReciprocalQuantizersBase;
 
   void runOnOperation() override {
-    llvm::Expected<CpuTarget> cpu = parseCpuTarget(target);
-    if (!cpu) {
-      getOperation().emitError(llvm::toString(cpu.takeError()));
-      return signalPassFailure();
-    }
     OpBuilder b(&getContext());
     getOperation().walk([&](lowbit::RoundOp round) {
       std::optional<Quantizer> quantizer = Quantizer::of(round);
       if (!quantizer)
         return;
       Reciprocal reciprocal(quantizer->scale);
-      if ((cpu->fma || reciprocal.low == 0) && quantizer->equals(reciprocal))
+      if ((target.cpu().fma || reciprocal.low == 0) && quantizer->equals(reciprocal))
         multiply(b, *quantizer, reciprocal);
     });
   }

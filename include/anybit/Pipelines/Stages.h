@@ -7,6 +7,8 @@
 #ifndef ANYBIT_PIPELINES_STAGES_H
 #define ANYBIT_PIPELINES_STAGES_H
 
+#include "anybit/Target/CPU/SharedTarget.h"
+
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 
@@ -18,11 +20,11 @@ struct SpecializeStageOptions : mlir::PassPipelineOptions<SpecializeStageOptions
 };
 
 struct TargetStageOptions : mlir::PassPipelineOptions<TargetStageOptions> {
-  Option<std::string> target{*this, "target", llvm::cl::desc("as `anybit compile --target`"), llvm::cl::init("x86-64")};
+  Option<SharedTarget> target{*this, "target", llvm::cl::desc("as `anybit compile --target`; x86-64 if absent")};
 };
 
 struct ScheduleStageOptions : mlir::PassPipelineOptions<ScheduleStageOptions> {
-  Option<std::string> target{*this, "target", llvm::cl::desc("as `anybit compile --target`"), llvm::cl::init("x86-64")};
+  Option<SharedTarget> target{*this, "target", llvm::cl::desc("as `anybit compile --target`; x86-64 if absent")};
   Option<std::string> kernel{*this, "kernel", llvm::cl::desc("as `anybit compile --kernel`"), llvm::cl::init("")};
 };
 

@@ -4,6 +4,7 @@
 #include "anybit/Dialect/Lowbit/IR/Lowbit.h"
 #include "anybit/Dialect/Msq/IR/Msq.h"
 #include "anybit/Dialect/Plan/IR/Plan.h"
+#include "anybit/Target/CPU/SharedTarget.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

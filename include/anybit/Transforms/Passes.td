@@ -106,7 +106,8 @@ def ReciprocalQuantizers : Pass<"anybit-reciprocal-quantizers", "::mlir::func::F
 
     Example: test/lit/Transforms/reciprocal-quantizers.mlir.
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">];
+  let options = [Option<"target", "target", "::anybit::SharedTarget", "::anybit::SharedTarget()",
+                        "as `anybit compile --target`; x86-64 if absent">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
@@ -121,7 +122,8 @@ def PackWeights : Pass<"anybit-pack-weights", "::mlir::func::FuncOp"> {
 
     Example: test/lit/Transforms/pack-weights.mlir.
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">,
+  let options = [Option<"target", "target", "::anybit::SharedTarget", "::anybit::SharedTarget()",
+                        "as `anybit compile --target`; x86-64 if absent">,
                  Option<"kernel", "kernel", "std::string", "\"\"", "as `anybit compile --kernel`">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::lowbit::LowbitDialect"];
 }
@@ -135,7 +137,8 @@ def Plan : Pass<"anybit-plan", "::mlir::ModuleOp"> {
 
     Example: test/lit/Transforms/plan.mlir.
   }];
-  let options = [Option<"target", "target", "std::string", "\"x86-64\"", "as `anybit compile --target`">];
+  let options = [Option<"target", "target", "::anybit::SharedTarget", "::anybit::SharedTarget()",
+                        "as `anybit compile --target`; x86-64 if absent">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::anybit::plan::PlanDialect"];
 }

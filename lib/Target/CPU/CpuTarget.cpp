@@ -94,6 +94,7 @@ static void chooseForms(CpuTarget &target, const StringSet<> &has) {
 
 Expected<CpuTarget> parseCpuTarget(StringRef text) {
   CpuTarget target;
+  target.name = text.str();
   target.triple = sys::getDefaultTargetTriple();
   auto [cpu, features] = text.split(',');
   target.cpu = cpu.str();

@@ -24,6 +24,7 @@ enum class DotForm {
 
 /// A target of code generation, resolved from `--target`.
 struct CpuTarget {
+  std::string name; ///< The text that it was resolved from.
   std::string triple;
   std::string cpu;
   std::string features; ///< LLVM's "+a,-b" on top of the CPU's own.
