@@ -104,12 +104,10 @@ Bytes Evaluator::evaluateQuantize(msq::QuantizeOp op) {
   std::vector<int16_t> codes(inner);
   for (int64_t start = 0, total = values.size(); start < total; start += inner) {
     int64_t channel = start / inner % channels;
-    anybit_encode(uint32_t(op.getFormat().getKind()), op.getFormat().getBits(),
+    anybit_encode(weightFormat(op.getFormat()), op.getFormat().getBits(),
                   scales[scales.size() == 1 ? 0 : channel], zeros[zeros.size() == 1 ? 0 : channel],
                   values.data() + start, inner, codes.data());
-    int16_t low = op.getFormat().lowestCode();
-    for (int64_t i = 0; i < inner; ++i)
-      (*result)[start + i] = char(std::max(codes[i], low)); // `narrow` drops the lowest code
+    llvm::copy(codes, result->begin() + start);
   }
   return result;
 }
@@ -306,9 +304,14 @@ LogicalResult Evaluator::rememberMaster(msq::QuantizeOp op) {
     master.groups = mix.getGroups();
   }
   Bytes values = lookup(weights);
-  if (!values || op.getFormat().getNarrow() || op.getFormat().getKind() == msq::FormatKind::Unsigned)
-    return op.emitError("unsupported: the master store holds signed and odd weights, this one is narrow or unsigned; "
-                        "use --store packed");
+  if (op.getFormat().getKind() == msq::FormatKind::Unsigned) {
+    ArrayRef<int32_t> zeros = elements<int32_t>(lookup(op.getZero()));
+    if (!llvm::all_equal(zeros))
+      return success(); // stays packed: its codes will be others, of one zero point
+    if (zeros[0] != int16_t(zeros[0]))
+      return op.emitError("unsupported: the master store holds zero points of 16 bits, this weight has ")
+             << zeros[0] << "; use --store packed";
+  }
   if (!toHalf(elements<float>(values), master.values))
     return op.emitError("invalid: float16 cannot represent a weight of this layer, so the master store would change it; "
                         "use --store packed");

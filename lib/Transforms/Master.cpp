@@ -42,6 +42,10 @@ std::optional<Master> Master::of(Value value) {
   return master;
 }
 
+uint32_t weightFormat(msq::FormatAttr format) {
+  return format.getNarrow() ? uint32_t(ANYBIT_NARROW) : uint32_t(format.getKind());
+}
+
 bool toHalf(ArrayRef<float> values, std::vector<uint16_t> &halves) {
   halves.reserve(values.size());
   for (float value : values) {

@@ -2,6 +2,8 @@
 #ifndef ANYBIT_LIB_TRANSFORMS_MASTER_H
 #define ANYBIT_LIB_TRANSFORMS_MASTER_H
 
+#include "anybit/Dialect/Msq/IR/Msq.h"
+
 #include "mlir/IR/Operation.h"
 
 #include <optional>
@@ -21,6 +23,9 @@ struct Master {
   void attach(mlir::Operation *constant) const;
   static std::optional<Master> of(mlir::Value value);
 };
+
+/// The number of anybit/weights.h for a format that is encoded.
+uint32_t weightFormat(msq::FormatAttr format);
 
 /// float32 to float16 where that is exact for every value; false otherwise.
 bool toHalf(mlir::ArrayRef<float> values, std::vector<uint16_t> &halves);

@@ -272,10 +272,10 @@ void VariantPlanner::emit() {
     msq::FormatAttr format = *rebuild.op.getWeightFormat();
     bool isPlanes = packed.getFamily() == lowbit::Family::Popcount;
     plan::RebuildOp::create(builder, rebuild.op.getLoc(), rebuild.master.getValue(), rebuild.scales.getValue(),
-                            rebuild.alpha, uint32_t(format.getKind()), format.getBits(), packed.getColumns(),
+                            rebuild.alpha, weightFormat(format), format.getBits(), packed.getColumns(),
                             packed.getBits(), packed.getTaps(), rebuild.op.getInputZero(), rebuild.weightOffset,
                             rebuild.initialOffset, isPlanes ? ANYBIT_ORDER_PLANES : ANYBIT_ORDER_STEPS,
-                            isPlanes ? cpu::inputBits(rebuild.op) : 0);
+                            isPlanes ? cpu::inputBits(rebuild.op) : 0, rebuild.op.getWeightZero());
   }
   for (const Dispatch &dispatch : dispatches) {
     SmallVector<Attribute> arguments;

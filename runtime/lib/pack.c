@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+static int is_signed(uint32_t format) { return format == ANYBIT_SIGNED || format == ANYBIT_NARROW; }
+
 static int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 static int64_t column_blocks(const anybit_weight_shape *shape, const anybit_packing *packing) {
@@ -23,8 +25,8 @@ static int64_t bytes_per_step(const anybit_packing *packing) {
 }
 
 uint32_t anybit_weight_planes(uint32_t format, uint32_t bits, int32_t zero) {
-  int32_t top = format == ANYBIT_SIGNED ? (1 << (bits - 1)) - 1 : (1 << bits) - 1;
-  int32_t bottom = format == ANYBIT_SIGNED ? -top - 1 : 0;
+  int32_t top = is_signed(format) ? (1 << (bits - 1)) - 1 : (1 << bits) - 1;
+  int32_t bottom = is_signed(format) ? -top - 1 : 0;
   int64_t low = anybit_decode(format, bits, zero, bottom), high = anybit_decode(format, bits, zero, top);
   uint32_t planes = 1;
   while (low < -128 * (int64_t)planes || high > 127 * (int64_t)planes)
@@ -56,7 +58,7 @@ static stored_value stored_value_of(const anybit_packing *packing, uint32_t form
     return value;
   }
   stored_value value = {1, 0, 0};
-  if (format == ANYBIT_SIGNED)
+  if (is_signed(format))
     value.offset = value.padding = 1 << (bits - 1);
   if (format == ANYBIT_UNSIGNED && zero >= 0 && zero <= top)
     value.padding = zero;

@@ -17,7 +17,7 @@ typedef struct rebuild_plan {
 
 anybit_packing anybit_rebuild_packing(const anybit_rebuild *rebuild) {
   int has_planes = rebuild->order == ANYBIT_ORDER_STEPS && rebuild->storage_bits == 8;
-  uint32_t planes = has_planes ? anybit_weight_planes(rebuild->format, rebuild->bits, 0) : 1;
+  uint32_t planes = has_planes ? anybit_weight_planes(rebuild->format, rebuild->bits, rebuild->weight_zero) : 1;
   anybit_packing packing = {rebuild->column_block, rebuild->storage_bits, rebuild->taps_in_run,
                             planes,                rebuild->order,        rebuild->input_bits};
   return packing;
@@ -82,12 +82,13 @@ static void encode_outputs(const rebuild_plan *plan, int64_t group, int64_t firs
                            int16_t *codes) {
   const anybit_rebuild *r = plan->rebuild;
   if (r->scale_count == 1) {
-    anybit_encode(r->format, r->bits, r->scales[0], 0, mixed, count * plan->length, codes);
+    anybit_encode(r->format, r->bits, r->scales[0], r->weight_zero, mixed, count * plan->length, codes);
     return;
   }
   const float *scales = r->scales + group * plan->outputs + first;
   for (int64_t i = 0; i < count; ++i)
-    anybit_encode(r->format, r->bits, scales[i], 0, mixed + i * plan->length, plan->length, codes + i * plan->length);
+    anybit_encode(r->format, r->bits, scales[i], r->weight_zero, mixed + i * plan->length, plan->length,
+                  codes + i * plan->length);
 }
 
 static void pack_columns(const rebuild_plan *plan, int64_t group, int64_t block, int64_t columns, const int16_t *codes,
@@ -99,7 +100,7 @@ static void pack_columns(const rebuild_plan *plan, int64_t group, int64_t block,
   int64_t index = group * plan->blocks + block;
   uint8_t *weights = slot + r->weight_offset + index * anybit_packed_bytes(&shape, &packing);
   int32_t *initial = (int32_t *)(void *)(slot + r->initial_offset) + index * r->column_block;
-  anybit_pack(&shape, &packing, r->format, r->bits, 0, r->input_zero, codes, weights, initial);
+  anybit_pack(&shape, &packing, r->format, r->bits, r->weight_zero, r->input_zero, codes, weights, initial);
 }
 
 /* One column block. Haar mixes it piecewise: a piece starts at an even output, so no 2x2 block is cut. */

@@ -35,12 +35,14 @@ static anybit_status check_master(const anybit_master *master, const char *origi
 }
 
 static anybit_status check_encoding(const anybit_master *master, const anybit_rebuild *rebuild, const char *origin) {
-  /* abi.h states no zero point of weights, so `unsigned` cannot be rebuilt. */
-  if ((rebuild->format != ANYBIT_SIGNED && rebuild->format != ANYBIT_ODD) || rebuild->bits < 1 || rebuild->bits > 8)
-    return anybit_fail(
-        ANYBIT_INVALID_ARTIFACT,
-        "'%s': rebuild of '%s': format %u with %u bits; the master store has signed and odd, 1 to 8 bits", origin,
-        master->layer, rebuild->format, rebuild->bits);
+  uint32_t narrowest = rebuild->format == ANYBIT_NARROW ? 2 : 1;
+  int has_zero = rebuild->format == ANYBIT_UNSIGNED;
+  if (rebuild->format > ANYBIT_NARROW || rebuild->bits < narrowest || rebuild->bits > 8 ||
+      (rebuild->weight_zero != 0 && !has_zero))
+    return anybit_fail(ANYBIT_INVALID_ARTIFACT,
+                       "'%s': rebuild of '%s': format %u with %u bits and zero point %d; the formats are signed, "
+                       "unsigned, odd and narrow, 1 to 8 bits (narrow 2), and unsigned alone has a zero point",
+                       origin, master->layer, rebuild->format, rebuild->bits, rebuild->weight_zero);
   if (!rebuild->scales || (rebuild->scale_count != 1 && rebuild->scale_count != master->outputs))
     return anybit_fail(ANYBIT_INVALID_ARTIFACT, "'%s': rebuild of '%s': %u scales for %" PRId64 " outputs", origin,
                        master->layer, rebuild->scale_count, master->outputs);
@@ -56,14 +58,16 @@ static int is_packing(const anybit_master *master, const anybit_rebuild *rebuild
   if (rebuild->column_block == 0 || rebuild->column_block % 8 || rebuild->column_block > 4096)
     return 0;
   if (rebuild->order == ANYBIT_ORDER_PLANES)
-    return storage == rebuild->bits && rebuild->taps_in_run == 1 && rebuild->input_bits - 1 < 8;
+    return rebuild->format != ANYBIT_UNSIGNED && storage == rebuild->bits && rebuild->taps_in_run == 1 && rebuild->input_bits - 1 < 8;
   if (rebuild->order != ANYBIT_ORDER_STEPS)
     return 0;
   if ((storage != 8 && storage != 4 && storage != 2 && storage != 1) || storage < rebuild->bits)
     return 0;
   if (rebuild->taps_in_run != 1 && rebuild->taps_in_run != master->kernel_width)
     return 0;
-  return storage == 8 || rebuild->format != ANYBIT_ODD || master->inputs * rebuild->taps_in_run % 4 == 0;
+  int zero_is_code = rebuild->weight_zero >= 0 && rebuild->weight_zero < 1 << rebuild->bits;
+  int has_padding = rebuild->format == ANYBIT_UNSIGNED ? zero_is_code : rebuild->format != ANYBIT_ODD;
+  return storage == 8 || has_padding || master->inputs * rebuild->taps_in_run % 4 == 0;
 }
 
 static int fits(uint64_t offset, uint64_t align, uint64_t count, uint64_t limit) {

@@ -52,7 +52,8 @@ void anybit_encode(uint32_t format, uint32_t bits, float scale, int32_t zero, co
     encode_to_even(scale, (float)-zero, (float)(2 * half_range - 1 - zero), zero, in, count, codes);
     return;
   default:
-    encode_to_even(scale, (float)-half_range, (float)(half_range - 1), 0, in, count, codes);
+    encode_to_even(scale, (float)((format == ANYBIT_NARROW) - half_range), (float)(half_range - 1), 0, in, count,
+                   codes);
     return;
   }
 }

@@ -30,6 +30,7 @@ struct Candidate {
   uint32_t format, bits, storage, block;
   bool perChannel;
   uint32_t planesOfInput = 0; ///< Bits of the input's codes where weights are bit planes.
+  int32_t zero = 0;
 };
 
 /// A module whose only dispatch copies its weight slot to its output.
@@ -79,10 +80,10 @@ public:
       anybit_mix_bands(&shape, m.layout, m.wavelet, r.alpha, floats.data(), mixed.data(), scratch.data());
       std::vector<int16_t> codes(count);
       for (size_t o = 0; o < static_cast<size_t>(m.outputs); ++o)
-        anybit_encode(r.format, r.bits, r.scales[r.scale_count == 1 ? 0 : o], 0, &mixed[o * row],
+        anybit_encode(r.format, r.bits, r.scales[r.scale_count == 1 ? 0 : o], r.weight_zero, &mixed[o * row],
                       static_cast<int64_t>(row), &codes[o * row]);
       anybit_packing packing = packingOf(r);
-      anybit_pack(&shape, &packing, r.format, r.bits, 0, r.input_zero, codes.data(), &slot[r.weight_offset],
+      anybit_pack(&shape, &packing, r.format, r.bits, r.weight_zero, r.input_zero, codes.data(), &slot[r.weight_offset],
                   reinterpret_cast<int32_t *>(&slot[r.initial_offset]));
     }
     return slot;
@@ -96,7 +97,7 @@ private:
   static anybit_packing packingOf(const anybit_rebuild &r) {
     bool inPlanes = r.order == ANYBIT_ORDER_PLANES;
     return {r.column_block, r.storage_bits, r.taps_in_run,
-            !inPlanes && r.storage_bits == 8 ? anybit_weight_planes(r.format, r.bits, 0) : 1, r.order, r.input_bits};
+            !inPlanes && r.storage_bits == 8 ? anybit_weight_planes(r.format, r.bits, r.weight_zero) : 1, r.order, r.input_bits};
   }
 
   void addCandidate(const Candidate &candidate, size_t index) {
@@ -108,7 +109,8 @@ private:
         scales.back().push_back(0.9f / static_cast<float>((1 << candidate.bits) + o % 5));
       anybit_rebuild r = {};
       r.master = i;
-      r.format = candidate.format, r.bits = candidate.bits;
+      r.format = candidate.format, r.bits = static_cast<uint16_t>(candidate.bits);
+      r.weight_zero = static_cast<int16_t>(candidate.zero);
       r.scale_count = static_cast<uint32_t>(scales.back().size());
       r.scales = scales.back().data();
       const float alpha[4] = {1.0f, 0.9f - 0.1f * static_cast<float>(index), 0.7f, 0.25f};
@@ -120,7 +122,7 @@ private:
       r.input_bits = candidate.planesOfInput;
       if (r.input_bits)
         r.order = ANYBIT_ORDER_PLANES, r.taps_in_run = 1;
-      else if (candidate.format == ANYBIT_ODD && hasPadding)
+      else if (hasPadding && (candidate.format == ANYBIT_ODD || candidate.zero < 0))
         r.storage_bits = 8;
       anybit_weight_shape shape = {m.outputs, m.inputs, m.kernel_height, m.kernel_width, m.groups};
       anybit_packing packing = packingOf(r);
@@ -160,7 +162,14 @@ const std::vector<Candidate> kCandidates = {{"w8", ANYBIT_SIGNED, 8, 8, 16, true
                                             {"w2", ANYBIT_ODD, 2, 2, 8, true},
                                             {"w8odd", ANYBIT_ODD, 8, 8, 16, false},
                                             {"w2planes", ANYBIT_SIGNED, 2, 2, 16, true, 3},
-                                            {"w1planes", ANYBIT_ODD, 1, 1, 8, false, 1}};
+                                            {"w1planes", ANYBIT_ODD, 1, 1, 8, false, 1},
+                                            {"w8narrow", ANYBIT_NARROW, 8, 8, 16, true},
+                                            {"w2narrow", ANYBIT_NARROW, 2, 2, 8, false},
+                                            {"w3narrowplanes", ANYBIT_NARROW, 3, 3, 8, false, 2},
+                                            {"w8unsigned", ANYBIT_UNSIGNED, 8, 8, 16, true},
+                                            {"w8middle", ANYBIT_UNSIGNED, 8, 8, 16, false, 0, 131},
+                                            {"w4unsigned", ANYBIT_UNSIGNED, 4, 4, 16, true, 0, 7},
+                                            {"w2below", ANYBIT_UNSIGNED, 2, 2, 8, true, 0, -3}};
 
 class MasterStore : public ::testing::Test {
 protected:
@@ -198,7 +207,7 @@ TEST_F(MasterStore, EveryCandidateEqualsPackingOnTheFly) {
   for (uint32_t threads : {1u, 2u, 4u}) {
     anybit_session *session = create(threads);
     EXPECT_TRUE(is(run(session), 0));
-    for (uint32_t candidate : {1u, 0u, 2u, 3u, 4u, 3u, 1u, 5u, 2u, 0u, 4u, 0u}) {
+    for (uint32_t candidate : {1u, 0u, 2u, 3u, 4u, 3u, 1u, 5u, 6u, 2u, 7u, 8u, 0u, 9u, 10u, 4u, 11u, 12u, 0u}) {
       ASSERT_EQ(anybit_session_set_candidate(session, candidate), ANYBIT_OK);
       ASSERT_EQ(anybit_session_prepare(session), ANYBIT_OK);
       EXPECT_EQ(anybit_session_candidate(session), candidate);
@@ -310,7 +319,10 @@ TEST_F(MasterStore, InconsistentRebuildsAreRefused) {
   static const float infinite = INFINITY;
   EXPECT_FALSE(refused([](MasterModule &) {}));
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].master = 7; }));
-  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].format = ANYBIT_UNSIGNED; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].format = 4; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].weight_zero = 1; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[4][0].format = ANYBIT_UNSIGNED; }));
+  EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[11][5].weight_zero = 16; })); // no code pads 15 values
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].bits = 9; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[0][0].scale_count = 2; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.rebuilds[1][0].scales = &infinite; }));

@@ -17,7 +17,8 @@ struct Range {
 
 Range codeRange(uint32_t format, uint32_t bits) {
   int32_t half = 1 << (bits - 1);
-  return format == ANYBIT_SIGNED ? Range{-half, half - 1} : Range{0, 2 * half - 1};
+  bool isNarrow = format == ANYBIT_NARROW;
+  return format == ANYBIT_SIGNED || isNarrow ? Range{isNarrow - half, half - 1} : Range{0, 2 * half - 1};
 }
 
 int32_t referenceCode(uint32_t format, uint32_t bits, float scale, int32_t zero, float x) {
@@ -33,7 +34,7 @@ int32_t referenceCode(uint32_t format, uint32_t bits, float scale, int32_t zero,
 
 TEST(Encode, EveryFormatAndWidth) {
   const float infinity = std::numeric_limits<float>::infinity();
-  for (uint32_t format : {ANYBIT_SIGNED, ANYBIT_UNSIGNED, ANYBIT_ODD})
+  for (uint32_t format : {ANYBIT_SIGNED, ANYBIT_UNSIGNED, ANYBIT_ODD, ANYBIT_NARROW})
     for (uint32_t bits = 1; bits <= 8; ++bits)
       for (int32_t zero : {0, 1, 7, 128, -3, 300})
         for (float scale : {1.0f, 0.1f, 3.7e-3f, 1e-30f}) {

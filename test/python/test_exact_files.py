@@ -52,12 +52,12 @@ class File:
             operands += [self.constant(F32(zero)), self.constant(F32(bits))]
         return self.op(kind, operands, "qonnx.custom_op.general", output=output, **attributes)
 
-    def check(self, shape, folder):
+    def check(self, shape, folder, flags=()):
         x = np.random.default_rng(5).normal(size=shape).astype(F32) * F32(3)
         opsets = [helper.make_opsetid("", 17), helper.make_opsetid("qonnx.custom_op.general", 1)]
         graph = helper.make_graph(self.nodes, "file", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
                                   self.outputs, self.initializers)
-        exact.assert_exact(helper.make_model(graph, opset_imports=opsets, ir_version=9), {"x": x}, folder)
+        exact.assert_exact(helper.make_model(graph, opset_imports=opsets, ir_version=9), {"x": x}, folder, flags=flags)
 
 
 @pytest.mark.parametrize("kind,zero", [(np.int8, 0), (np.int8, 5), (np.uint8, 128), (np.uint8, [100, 130, 128, 140, 128, 99, 128])])
@@ -99,6 +99,25 @@ def test_qonnx(tmp_path):
     weight = f.quant(f.constant(f.rng.normal(size=(4, 6, 3, 3)).astype(F32)), 1.0, 0, 1, output=False, kind="BipolarQuant")
     f.quant(f.op("Conv", [y, weight]), 1.0, 0, 4, signed=1, narrow=1)
     f.check([1, 3, 7, 7], tmp_path)
+
+
+@pytest.mark.parametrize("store", ["packed", "master"])
+def test_weight_formats_in_both_stores(store, tmp_path):
+    """Narrow, unsigned and signed weights with zero points inside and outside of their codes, at every width."""
+    f = File()
+    x = f.quant("x", 0.25, 3, 5, signed=0)
+    for bits in range(1, 9):
+        middle = 2 ** (bits - 1)
+        kinds = [(1, bits > 1, 0), (0, 0, 0), (0, 0, middle), (0, 0, -3)] + [(1, 0, 2)] * (bits > 1)
+        for signed, narrow, zero in kinds:
+            values = f.rng.uniform(-1, 1, (6, 3, 3, 3)) * middle / 8 - (zero - middle * (1 - signed)) / 8
+            scale = f.rng.uniform(0.09, 0.13, (6, 1, 1, 1))
+            weight = f.quant(f.constant(values.astype(np.float16).astype(F32)), scale, zero, bits, output=False,
+                             signed=signed, narrow=int(narrow))
+            f.quant(f.op("Conv", [x, weight], pads=[1] * 4), 0.5, 8, 8, signed=0)
+    f.check([1, 3, 7, 7], tmp_path, ("--store", store))
+    ir = exact.compile_model(onnx.load(tmp_path / "model.onnx"), tmp_path, flags=("--store", store, "--stop-after", "kernels"))
+    assert ir.read_text().count("plan.rebuild") == (39 if store == "master" else 0)
 
 
 @pytest.mark.parametrize("name,shape", [

@@ -35,6 +35,7 @@ public:
 
 private:
   using Fields = llvm::ArrayRef<llvm::Constant *>;
+  llvm::Constant *u16(uint16_t value) { return llvm::ConstantInt::get(llvm::Type::getInt16Ty(context), value); }
   llvm::Constant *u32(uint64_t value) { return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value); }
   llvm::Constant *u64(uint64_t value) { return llvm::ConstantInt::get(llvm::Type::getInt64Ty(context), value); }
   llvm::Constant *null() { return llvm::ConstantPointerNull::get(pointer); }
@@ -191,11 +192,11 @@ llvm::Constant *DescriptorBuilder::addMasters() {
 
 llvm::Constant *DescriptorBuilder::rebuild(plan::RebuildOp op) {
   uint64_t scales = constantElements.lookup(op.getScales());
-  return record({u32(masterIndex.lookup(op.getMaster())), u32(op.getFormat()), u32(op.getBits()), u32(scales),
-                 constants.lookup(op.getScales()), llvm::ConstantDataArray::get(context, op.getAlpha()),
-                 u32(op.getColumnBlock()), u32(op.getStorageBits()), u32(op.getTapsInRun()), u32(op.getInputZero()),
-                 u32(op.getOrder()), u32(op.getInputBits()),
-                 u64(op.getWeightOffset()), u64(op.getInitialOffset())});
+  return record({u32(masterIndex.lookup(op.getMaster())), u32(op.getFormat()), u16(op.getBits()),
+                 u16(op.getWeightZero()), u32(scales), constants.lookup(op.getScales()),
+                 llvm::ConstantDataArray::get(context, op.getAlpha()), u32(op.getColumnBlock()),
+                 u32(op.getStorageBits()), u32(op.getTapsInRun()), u32(op.getInputZero()), u32(op.getOrder()),
+                 u32(op.getInputBits()), u64(op.getWeightOffset()), u64(op.getInitialOffset())});
 }
 
 llvm::Constant *DescriptorBuilder::addVariants() {

@@ -82,7 +82,8 @@ typedef struct anybit_master {
 typedef struct anybit_rebuild {
   uint32_t master; /* index into the module's masters */
   uint32_t format; /* anybit_weight_format, weights.h */
-  uint32_t bits;   /* 1..8 */
+  uint16_t bits;   /* 1..8 */
+  int16_t weight_zero; /* of UNSIGNED, else 0 */
   uint32_t scale_count; /* 1 or outputs */
   const float *scales;
   float alpha[4];         /* LL, LH, HL, HH */

@@ -27,6 +27,7 @@ typedef enum anybit_weight_format {
   ANYBIT_SIGNED = 0,   /* w = q,           q in -2^(b-1) .. 2^(b-1)-1 */
   ANYBIT_UNSIGNED = 1, /* w = q - zero,    q in 0 .. 2^b-1 */
   ANYBIT_ODD = 2,      /* w = 2q - (2^b-1), q in 0 .. 2^b-1 */
+  ANYBIT_NARROW = 3,   /* w = q,           q in -2^(b-1)+1 .. 2^(b-1)-1; packed as SIGNED */
 } anybit_weight_format;
 
 /* A weight tensor in order O, I, kh, kw (O over all groups, I per group). */

@@ -81,7 +81,7 @@ def Plan_RebuildOp : Plan_Op<"rebuild", [HasParent<"VariantOp">, DeclareOpInterf
   let summary = "one weight tensor of a candidate, from its master";
   let description = [{
     Mirrors `anybit_rebuild`: mix the bands of `master` by `alpha`, quantize with `scales`, pack, and write weights and
-    initial accumulators into the slot. `format`, `column_block`, `storage_bits`, `taps_in_run`, `order` and
+    initial accumulators into the slot. `format`, `weight_zero`, `column_block`, `storage_bits`, `taps_in_run`, `order` and
     `input_bits` are those of `runtime/include/anybit/weights.h`.
 
     Example:
@@ -95,7 +95,8 @@ def Plan_RebuildOp : Plan_Op<"rebuild", [HasParent<"VariantOp">, DeclareOpInterf
   let arguments = (ins FlatSymbolRefAttr:$master, FlatSymbolRefAttr:$scales, DenseF32ArrayAttr:$alpha, I32Attr:$format,
                        I32Attr:$bits, I32Attr:$column_block, I32Attr:$storage_bits, I32Attr:$taps_in_run,
                        I32Attr:$input_zero, I64Attr:$weight_offset, I64Attr:$initial_offset,
-                       DefaultValuedAttr<I32Attr, "0">:$order, DefaultValuedAttr<I32Attr, "0">:$input_bits);
+                       DefaultValuedAttr<I32Attr, "0">:$order, DefaultValuedAttr<I32Attr, "0">:$input_bits,
+                       DefaultValuedAttr<I32Attr, "0">:$weight_zero);
   let assemblyFormat = "$master `scales` $scales `alpha` $alpha attr-dict";
   let hasVerifier = 1;
 }
