@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 #include "llvm/Support/raw_ostream.h"
 
@@ -40,11 +41,20 @@ int64_t macsOf(lowbit::ConvOp op) {
 
 static bool isPerChannel(Value parameter) { return cast<RankedTensorType>(parameter.getType()).getRank() == 1; }
 
+/// Constants of the network that the layer reads: weights, parameters per channel, and what its epilogue has from outside.
+static SmallVector<Value> constantsOf(lowbit::ConvOp op) {
+  llvm::SetVector<Value> above;
+  getUsedValuesDefinedAbove(op.getEpilogue(), above);
+  SmallVector<Value> constants{op.getWeights()};
+  llvm::append_range(constants, above);
+  llvm::copy_if(op.getParameters(), std::back_inserter(constants), isPerChannel);
+  return constants;
+}
+
 bool canStandAlone(lowbit::ConvOp op) {
-  auto isConstant = [](Value value) { return value.getDefiningOp<arith::ConstantOp>() != nullptr; };
-  return isConstant(op.getWeights()) && llvm::all_of(op.getParameters(), [&](Value parameter) {
-           return !isPerChannel(parameter) || isConstant(parameter);
-         });
+  return !op.getInitial() && llvm::all_of(constantsOf(op), [](Value value) {
+    return value.getDefiningOp<arith::ConstantOp>() != nullptr;
+  });
 }
 
 /// One candidate.
@@ -61,11 +71,10 @@ static void addFunction(OpBuilder &b, lowbit::ConvOp op, const cpu::KernelChoice
   b.setInsertionPointToStart(function.addEntryBlock());
   IRMapping mapping;
   mapping.map(given, function.getArguments());
-  for (Value operand : op->getOperands())
-    if (!mapping.contains(operand)) {
-      auto constant = operand.getDefiningOp<arith::ConstantOp>();
-      mapping.map(operand, arith::ConstantOp::create(b, op.getLoc(), constant.getValue()));
-    }
+  for (Value value : constantsOf(op))
+    if (!mapping.contains(value))
+      mapping.map(value, arith::ConstantOp::create(b, op.getLoc(), value.getDefiningOp<arith::ConstantOp>().getValue())
+                             .getResult());
   auto alone = cast<lowbit::ConvOp>(b.clone(*op, mapping));
   alone.setChoice(lowbit::ChoiceAttr::get(b.getContext(), choice.family, choice.vectors, ""));
   func::ReturnOp::create(b, op.getLoc(), alone.getOutputs());

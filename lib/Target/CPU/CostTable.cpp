@@ -64,7 +64,9 @@ static double formatDistance(const CostTable::Row &row, const LayerShape &layer,
   measured.weightBits = row.weightBits;
   measured.inputBits = row.inputBits;
   bool sameForm = formOf(measured, cpu) == formOf(layer, cpu);
-  return 4 * ratio(measured.storageBits(), layer.storageBits()) + (sameForm ? 0 : 20);
+  // Of rows with the same kernels that of the very widths.
+  double widths = ratio(row.weightBits, layer.weightBits) + ratio(row.inputBits, layer.inputBits);
+  return 4 * ratio(measured.storageBits(), layer.storageBits()) + (sameForm ? 0 : 20) + 0.01 * widths;
 }
 
 const CostTable::Row *CostTable::findRow(const LayerShape &layer, const KernelChoice &choice) const {
