@@ -52,5 +52,6 @@ exact.TARGETS[BITALG] = exact.TARGETS["x86-64-v4"] | {"avx512_vnni", "avx512_bit
 def test_counting(target, channels, groups, batch, tmp_path):
     exact.need_target(target)
     candidates = CANDIDATES if channels == 64 and groups == 1 else CANDIDATES[::3]
-    exact.assert_exact(network(candidates, channels, groups, batch), image(batch, channels), tmp_path, target)
+    exact.assert_exact(network(candidates, channels, groups, batch), image(batch, channels), tmp_path, target,
+                       flags=("--kernel", "popcount"))
     assert "popcount" in families(tmp_path / f"model.{target}.3.so")

@@ -14,6 +14,7 @@ from anybit import reference
 from exact import ODD, SIGNED, UNSIGNED
 from test_exact_counting import families
 
+FORCED = ("--kernel", "amx")
 TARGET = "x86-64-v4,+avx512vnni,+amx-tile,+amx-int8"
 exact.TARGETS[TARGET] = exact.TARGETS["x86-64-v4"] | {"avx512_vnni", "amx_tile", "amx_int8"}
 # Rows: an image row with and without its neighbours, all positions; strides, dilations, kernels of one row or column.
@@ -52,12 +53,12 @@ def image(batch, channels, height, width):
     return {"x": x}
 
 
-def check(candidates, shape, tmp_path, geometries=tuple(GEOMETRIES), **options) -> set[str]:
+def check(candidates, shape, tmp_path, geometries=tuple(GEOMETRIES), flags=(), **options) -> set[str]:
     """The families of the layers."""
     exact.need_target(TARGET)
     batch, channels, groups, outputs, height, width = shape
     model = network(candidates, *shape, geometries)
-    exact.assert_exact(model, image(batch, channels, height, width), tmp_path, TARGET, **options)
+    exact.assert_exact(model, image(batch, channels, height, width), tmp_path, TARGET, flags=FORCED + flags, **options)
     return families(tmp_path / f"model.{TARGET}.{options.get('level', 3)}.so")
 
 
@@ -94,7 +95,7 @@ def test_matrix_product(rows, inputs, outputs, tmp_path):
     x = b.coded(b.input("x", [rows, inputs]), UNSIGNED, 0.01, [c[2] for c in candidates], 1)
     b.output(b.op("MatMul", [x, b.coded_weight(b.numbers(inputs, outputs), axis=1)]), 2)
     x = {"x": np.random.default_rng(2).uniform(-1, 3, (rows, inputs)).astype(np.float32)}
-    exact.assert_exact(b.build(), x, tmp_path, TARGET)
+    exact.assert_exact(b.build(), x, tmp_path, TARGET, flags=FORCED)
     assert "conv-amx" in families(tmp_path / f"model.{TARGET}.3.so")
 
 
@@ -109,7 +110,7 @@ def test_threads(threads, tmp_path):
     exact.need_target(TARGET)
     model = network([WIDTHS[7], WIDTHS[3]], 1, 64, 1, 96, 14, 14, GEOMETRIES[:4])
     x = image(1, 64, 14, 14)
-    artifact = exact.compile_model(model, tmp_path, TARGET)
+    artifact = exact.compile_model(model, tmp_path, TARGET, flags=FORCED)
     for candidate in ("w8signed", "w4signed"):
         got = exact.run_artifact(artifact, x, candidate, flags=("--threads", str(threads)))
         assert not exact.differences(got, reference.run(model, x, candidate))
@@ -121,7 +122,7 @@ def test_assembly(tmp_path):
     for shape, tail in (((1, 64, 1, 64, 28, 28), 2), ((1, 64, 1, 64, 7, 7), 1)):
         onnx.save(network([WIDTHS[7], WIDTHS[3]], *shape, GEOMETRIES[:1]), tmp_path / "model.onnx")
         subprocess.run([exact.program("bin", "anybit"), "compile", tmp_path / "model.onnx", "--target", TARGET, "--emit",
-                        "asm", "-q", "-o", tmp_path / "model.s"], check=True)
+                        "asm", "--kernel", f"amx:{tail}", "-q", "-o", tmp_path / "model.s"], check=True)
         functions = re.split(r"\n(?=\S+\.body:)", (tmp_path / "model.s").read_text())
         kernels = [text for text in functions if "tdpbusd" in text]
         assert kernels
@@ -146,7 +147,7 @@ def test_refused_tiles(tmp_path):
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "refuse.c"], check=True)
     model = network([WIDTHS[7]], 1, 64, 1, 48, 14, 14, GEOMETRIES[:1])
     for target, code in ((TARGET, 3), (TARGET.replace("+amx-int8", "-amx-int8"), 0)):
-        artifact = exact.compile_model(model, tmp_path, target)
+        artifact = exact.compile_model(model, tmp_path, target, flags=FORCED)
         done = subprocess.run([exact.program("bin", "anybit"), "inspect", artifact], capture_output=True, text=True,
                               env=os.environ | {"LD_PRELOAD": str(library)})
         assert (done.returncode, "-amx-int8" in done.stderr) == (code, code != 0), done.stderr

@@ -1,4 +1,6 @@
-// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule=target=sapphirerapids --anybit-stage-kernels=target=sapphirerapids | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=sapphirerapids kernel=amx:2' --anybit-stage-kernels=target=sapphirerapids | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=sapphirerapids kernel=amx:1' --anybit-stage-kernels=target=sapphirerapids | FileCheck %s --check-prefix=NARROW
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule=target=sapphirerapids --anybit-stage-kernels=target=sapphirerapids | FileCheck %s --check-prefix=COST
 // RUN: anybit-opt %s --split-input-file --anybit-stage-schedule=target=sapphirerapids,-amx-int8 --anybit-stage-kernels=target=sapphirerapids,-amx-int8 | FileCheck %s --check-prefix=VECTORS
 
 // Two tiles of positions by two of columns: codes are read in place (16 positions, 64 bytes apart), weights in the order
@@ -39,23 +41,24 @@ func.func @bytes(%x: tensor<1x64x20x20xi8>) -> tensor<1x32x18x18xf32> attributes
 
 // 49 positions are four tiles, which one tile of columns at a time multiplies: every weight is read once. Narrow ones are
 // expanded four tiles ahead into a ring of eight, 8 KiB behind the sums.
-// CHECK-LABEL: func.func @conv_amx
-// CHECK-SAME:    anybit.scratch_bytes = 11584 : i64
-// CHECK:         llvm.call_intrinsic "llvm.x86.ldtilecfg"
-// CHECK:         vector.shuffle
-// CHECK:         arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
-// CHECK:         llvm.store {{.+}} : vector<64xi8>
-// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tileloadd64"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tileloadd64"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tdpbusd"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tileloadd64"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tdpbusd"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tileloadd64"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tdpbusd"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tileloadd64"
-// CHECK:         llvm.call_intrinsic "llvm.x86.tdpbusd"
-// CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64"
+// NARROW-LABEL: plan.variant @narrow
+// NARROW:       func.func @conv_amx
+// NARROW-SAME:    anybit.scratch_bytes = 11584 : i64
+// NARROW:         llvm.call_intrinsic "llvm.x86.ldtilecfg"
+// NARROW:         vector.shuffle
+// NARROW:         arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
+// NARROW:         llvm.store {{.+}} : vector<64xi8>
+// NARROW-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tileloadd64"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tileloadd64"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tdpbusd"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tileloadd64"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tdpbusd"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tileloadd64"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tdpbusd"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tileloadd64"
+// NARROW:         llvm.call_intrinsic "llvm.x86.tdpbusd"
+// NARROW-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64"
 func.func @narrow(%x: tensor<1x256x7x7xi8>) -> tensor<1x64x7x7xf32> attributes {anybit.candidate = "w4"} {
   %w = arith.constant dense<1> : tensor<64x256x1x1xi8>
   %y = lowbit.conv %x, %w params() attributes {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
@@ -71,8 +74,9 @@ func.func @narrow(%x: tensor<1x256x7x7xi8>) -> tensor<1x64x7x7xf32> attributes {
 // -----
 
 // A matrix-vector product has one row: vectors take less time.
-// CHECK-LABEL: func.func @conv_dot4
-// CHECK-NOT:     tdpbusd
+// COST-LABEL: plan.variant @vector
+// COST:         func.func @conv_dot4
+// COST-NOT:     tdpbusd
 func.func @vector(%x: tensor<1x256x1x1xi8>) -> tensor<1x64x1x1xf32> attributes {anybit.candidate = "w8"} {
   %w = arith.constant dense<1> : tensor<64x256x1x1xi8>
   %y = lowbit.conv %x, %w params() attributes {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
