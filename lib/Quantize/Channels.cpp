@@ -71,8 +71,7 @@ private:
         continue;
       if (outputs.contains(name))
         return false;
-      auto found = readers.find(name);
-      for (size_t reader : found == readers.end() ? std::vector<size_t>() : found->second) {
+      for (size_t reader : readers.lookup(name)) {
         const Step &step = network.steps[reader];
         bool codes = name == source ? step.kind == Step::Kind::Quantizer && !network.sites[step.index].wide
                                     : step.kind == Step::Kind::Layer;
