@@ -45,8 +45,7 @@ def _distillation() -> list[str]:
     rows = load_results("distill")
     if not rows:
         return [*lines, "No results yet.", ""]
-    candidates = [name for name in ("f32", *WIDTHS) if any(name in row["accuracy"] for row in rows)]
-    lines += runs_table(rows, candidates)
+    lines += runs_table(rows, _present(rows))
     lines += ["", "; ".join(f"{row['name']}, seed {row['seed']}: {row['steps']} steps of {row['batch']} pictures, "
                             f"{row['threads']} thread(s)" for row in rows) + ".", ""]
     for name, bound in DISTILLED.items():
@@ -77,7 +76,12 @@ def _fashion() -> list[str]:
     rows = load_results("fashion")
     if not rows:
         return [*lines, "No results yet.", ""]
-    return [*lines, *runs_table(rows, ["f32", *WIDTHS]), "", *_gaps(rows)]
+    return [*lines, *runs_table(rows, _present(rows)), "", *_gaps(rows)]
+
+
+def _present(rows: list[dict[str, Any]]) -> list[str]:
+    """The candidates that some run has."""
+    return [name for name in ("f32", *WIDTHS) if any(name in row["accuracy"] for row in rows)]
 
 
 def _gaps(rows: list[dict[str, Any]]) -> list[str]:
@@ -132,7 +136,7 @@ def _ablations() -> list[str]:
     rows = load_results("ablation")
     if rows:
         rows += [{**row, "row": "E6"} for row in load_results("fashion") if row.get("row") == "switchable"]
-    return [*lines, *(runs_table(rows, WIDTHS) if rows else ["No results yet."]), ""]
+    return [*lines, *(runs_table(rows, _present(rows)) if rows else ["No results yet."]), ""]
 
 
 def _cost() -> list[str]:
@@ -140,8 +144,8 @@ def _cost() -> list[str]:
     rows = load_results("cost")
     if not rows:
         return [*lines, "No results yet.", ""]
-    lines += ["Forward, backward and optimizer, minimum of processor time, and the ratio to the float step (bound 2.0, "
-              "wanted 1.6):", "", "| network | batch | threads | float, ms | switchable, ms | ratio |",
+    lines += ["Forward, backward and optimizer: least processor time, and the median ratio to the float step beside it "
+              "(bound 2.0, wanted 1.6):", "", "| network | batch | threads | float, ms | switchable, ms | ratio |",
               "|---|---|---|---|---|---|"]
     for row in rows:
         lines.append(f"| {row['name']} | {row['batch']} | {row['threads']} | {row['float_ms']:.0f} | "

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import anybit.torch as abt
-from anybit.torch.data.loader import _arranged
+from anybit.torch.data.loader import arranged
 from networks_for_tests import Mobile, ResNet, Signal, seen
 
 CANDIDATES = ["w8a8", "w5a5", "w2a2", "w1a1"]
@@ -82,7 +82,7 @@ def test_a_quantizer_that_is_not_known_stays_alone():
 
 def test_pictures_of_one_channel_are_channels_last():
     """So that the first convolution's result is, and everything behind it."""
-    x = _arranged(torch.rand(4, 1, 8, 8), torch.channels_last)
+    x = arranged(torch.rand(4, 1, 8, 8), torch.channels_last)
     net = seen(abt.switchable(ResNet(), ["w4a4"]).to(memory_format=torch.channels_last), x)
     shapes = []
     net.net.get_submodule("bn1").register_forward_hook(lambda *given: shapes.append(given[2]))

@@ -42,7 +42,7 @@ class Augment:
         return images.flatten(2).gather(2, index).reshape(images.shape) * inside
 
 
-def _arranged(images: Tensor, memory_format: torch.memory_format) -> Tensor:
+def arranged(images: Tensor, memory_format: torch.memory_format) -> Tensor:
     """In a memory format that pictures of one channel show in their strides too: `contiguous` leaves those as they are,
     so that convolutions take them for the other format."""
     images = images.contiguous(memory_format=memory_format)
@@ -104,7 +104,7 @@ class TensorLoader:
             images = images.float().div_(255.0)
         if (self.mean, self.std) != (0.0, 1.0):
             images = (images - self.mean) / self.std
-        return _arranged(images, self.memory_format)
+        return arranged(images, self.memory_format)
 
     def _generator(self, step: int) -> torch.Generator:
         """Numbers of one step of one epoch; step -1 is the order of the epoch."""
