@@ -29,6 +29,13 @@ class Missing(RuntimeError):
     """A tool, a package or an artifact is not there; the text goes into the table."""
 
 
+# A process inherits the peak of the memory that it is started from: one with the test sets in it would give its own.
+WATCH = """import json, os, sys
+_, status, usage = os.wait4(os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ), 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024], file)"""
+
+
 @dataclass(frozen=True)
 class Cost:
     """Of one run of the command line: wall seconds, processor seconds, peak MB."""
@@ -65,16 +72,17 @@ class Bench:
         """Runs a verb of the command line."""
         if self.tool is None:
             raise Missing("the program anybit is not built")
-        words = self.work / "words.txt"
+        words, usage = self.work / "words.txt", self.work / "usage.json"
         start = time.monotonic()
         with open(words, "w+", encoding="utf-8") as file:
-            with subprocess.Popen([self.tool, *map(str, arguments)], stdout=file, stderr=file) as process:
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+            subprocess.run([sys.executable, "-S", "-c", WATCH, usage, self.tool, *map(str, arguments)], stdout=file,
+                           stderr=file, check=True)
+        wall = time.monotonic() - start
+        code, processor, megabytes = json.loads(usage.read_text())
+        if code != 0:
             lines = words.read_text(encoding="utf-8").splitlines() or ["no message"]
-            raise Missing(f"anybit {arguments[0]} ended with {process.returncode}: {lines[0]}")
-        return Cost(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+            raise Missing(f"anybit {arguments[0]} ended with {code}: {lines[0]}")
+        return Cost(wall, processor, megabytes)
 
     def named(self, workload: datasets.Workload) -> str:
         """The model, and in brackets what was left out of its sets."""
