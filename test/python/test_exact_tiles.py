@@ -87,7 +87,7 @@ def test_optimization_changes_nothing(level, tmp_path):
     assert "conv-amx" in check([WIDTHS[7], WIDTHS[9]], (1, 64, 1, 40, 9, 9), tmp_path, GEOMETRIES[:4], level=level)
 
 
-@pytest.mark.parametrize("rows,inputs,outputs", [(16, 64, 32), (37, 200, 50), (240, 96, 48), (17, 1030, 33)])
+@pytest.mark.parametrize("rows,inputs,outputs", [(16, 512, 64), (37, 200, 50), (240, 96, 48), (17, 1030, 33)])
 def test_matrix_product(rows, inputs, outputs, tmp_path):
     exact.need_target(TARGET)
     candidates = [WIDTHS[7], WIDTHS[3], WIDTHS[17]]

@@ -29,10 +29,10 @@ constexpr int64_t configBytes = 64, cacheLine = 64;
 /// Blocks are the inner loop where weights of so many bytes, which then are read again for every pack, take so few steps
 /// that writing outputs in order pays: of several passes, each writes half a line of every position.
 constexpr int64_t mostReadAgain = 256 << 10, mostStepsReadAgain = 4;
-/// Rows of a unit that are finished behind the products of the next one, whose latency they hide.
-constexpr int64_t lastRows = 4;
 /// Tiles of weights that are expanded ahead of their only use, and that the ring has room for.
 constexpr int64_t stepsAhead = 4, ringSteps = 8;
+/// Tiles of weights that are fetched from the third cache ahead of their only use: 64 KiB.
+constexpr int64_t stepsFetched = 64;
 
 class AmxKernel {
 public:
@@ -56,11 +56,12 @@ private:
   void reduce(size_t level, Value weights, Value inputOffset, Value step, llvm::function_ref<void(Value)> between);
   void tileStep(Value weights, Value inputOffset, Value step);
   void finish(const Unit &done, Value from, Value to);
-  void finishSome(const Unit &done, Value anyDone, Value step, int64_t spread, int64_t inStep);
+  void finishSome(const Unit &done, Value anyDone, Value step);
   void prepareNext(const Part &part, const Unit &now, Value step);
   void prepareStep(Value number);
   void expand(Value packedBlock, Value panel, Value from, Value to);
   void prefetchShare(Value weights, Value slot);
+  void fetch(Value from, int64_t lines);
 
   void configure();
   void tileOp(StringRef name, ArrayRef<int64_t> tiles, ValueRange memory = {});
@@ -158,18 +159,18 @@ void AmxKernel::expand(Value packedBlock, Value panel, Value from, Value to) {
   });
 }
 
-/// One tile step of the weights of all blocks, one after the other, to the ring.
+/// One tile step of the weights of all blocks, one after the other: to the ring, or to the second cache.
 void AmxKernel::prepareStep(Value number) {
   Value packedStep = kb.at(kb.argument(ConvArguments::weights), kb.mul(number, stepBytes() * packed.getBits() / 8));
+  if (!panelBytes)
+    return fetch(packedStep, stepBytes() / cacheLine);
   expand(packedStep, ringStep(number), kb.index(0), kb.index(stepValues / 4));
 }
 
 /// The share of a tile step in what the next weights need: expanding them, or fetching them to the second cache.
 void AmxKernel::prepareNext(const Part &part, const Unit &now, Value step) {
   if (once) {
-    if (!panelBytes)
-      return; // read once, in order: the processor sees that
-    Value number = kb.add(kb.add(kb.mul(now.block, steps()), step), stepsAhead);
+    Value number = kb.add(kb.add(kb.mul(now.block, steps()), step), panelBytes ? stepsAhead : stepsFetched);
     return kb.branch(compare(arith::CmpIPredicate::ult, number, kb.mul(part.endBlock, steps())),
                      [&] { prepareStep(number); });
   }
@@ -200,16 +201,19 @@ void AmxKernel::prefetchShare(Value weights, Value slot) {
   if (lines < each)
     return;
   Value from = kb.min(kb.mul(slot, each), kb.index(lines - each));
-  for (int64_t line = 0; line < each; ++line)
-    LLVM::Prefetch::create(kb.b, kb.loc, kb.at(weights, kb.add(kb.mul(from, cacheLine), line * cacheLine)), /*rw=*/0,
-                           /*hint=*/2, /*cache=*/1);
+  fetch(kb.at(weights, kb.mul(from, cacheLine)), each);
+}
+
+void AmxKernel::fetch(Value from, int64_t lines) {
+  for (int64_t line = 0; line < lines; ++line)
+    LLVM::Prefetch::create(kb.b, kb.loc, kb.at(from, line * cacheLine), /*rw=*/0, /*hint=*/2, /*cache=*/1);
 }
 
 /// Trip number `step` of the innermost loop of the reduction.
 void AmxKernel::tileStep(Value weights, Value inputOffset, Value step) {
   if (panelBytes && once)
     weights = ringStep(kb.add(stepsBefore, step));
-  Value codesStride = kb.index(input.pixel * g.strideWidth), weightsStride = kb.index(columnTiles * tileRowBytes);
+  Value codesStride = kb.index(rows.stride), weightsStride = kb.index(columnTiles * tileRowBytes);
   for (int64_t column = 0; column < columnTiles; ++column)
     tileOp("llvm.x86.tileloadd64", firstWeights() + column, {kb.at(weights, column * tileRowBytes), weightsStride});
   for (int64_t i = 0; i < rows.tilesInPack(columnTiles); ++i) {
@@ -237,13 +241,13 @@ void AmxKernel::reduce(size_t level, Value weights, Value inputOffset, Value ste
 void AmxKernel::multiply(const Unit &now, llvm::function_ref<void(Value step)> between) {
   Value group = g.groups == 1 ? kb.index(0) : kb.divide(now.block, allBlocks / g.groups);
   Value tile = rows.firstTile(kb, now.pack, columnTiles);
-  int64_t pixel = input.pixel * g.strideWidth, imageSpans = rows.joined() ? 1 : rows.imageSpans;
+  int64_t imageSpans = rows.joined() ? 1 : rows.imageSpans;
   codes.clear();
   for (int64_t i = 0; i < rows.tilesInPack(columnTiles); ++i) {
     Value number = kb.add(tile, i), span = rows.span(kb, number);
     Value offset = kb.add(kb.mul(kb.divide(span, imageSpans), input.batch),
                           kb.mul(kb.remainder(span, imageSpans), input.row * g.strideHeight));
-    offset = kb.add(kb.add(offset, kb.mul(rows.start(kb, number), pixel)), kb.mul(group, groupBytes));
+    offset = kb.add(kb.add(offset, kb.mul(rows.start(kb, number), rows.stride)), kb.mul(group, groupBytes));
     codes.push_back(kb.at(kb.argument(ConvArguments::input), offset));
   }
   everySum([&](int64_t sum, int64_t) { tileOp("llvm.x86.tilezero", sum); });
@@ -268,14 +272,14 @@ void AmxKernel::finish(const Unit &done, Value from, Value to) {
   epilogue.finishRows(sums(), rows.firstTile(kb, done.pack, columnTiles), done.block, from, to);
 }
 
-/// `inStep` of the first `spread` rows of a unit, in its step; the last share overlaps.
-void AmxKernel::finishSome(const Unit &done, Value anyDone, Value step, int64_t spread, int64_t inStep) {
-  int64_t busySteps = llvm::divideCeil(spread, inStep);
+/// The share of a tile step in the rows of the unit before; the last share overlaps.
+void AmxKernel::finishSome(const Unit &done, Value anyDone, Value step) {
+  int64_t inStep = llvm::divideCeil(rows.rows, steps()), busySteps = llvm::divideCeil(rows.rows, inStep);
   Value some = anyDone;
   if (busySteps < steps())
     some = arith::AndIOp::create(kb.b, kb.loc, some, compare(arith::CmpIPredicate::ult, step, kb.index(busySteps)));
   kb.branch(some, [&] {
-    Value from = kb.min(kb.mul(step, inStep), kb.index(spread - inStep));
+    Value from = kb.min(kb.mul(step, inStep), kb.index(rows.rows - inStep));
     finish(done, from, kb.add(from, inStep));
   });
 }
@@ -284,13 +288,10 @@ void AmxKernel::finishSome(const Unit &done, Value anyDone, Value step, int64_t 
 SmallVector<Value> AmxKernel::unit(const Part &part, ValueRange state) {
   Unit now{state[0], state[1]}, done{state[2], state[3]};
   Value anyDone = compare(arith::CmpIPredicate::ne, state[4], kb.index(0));
-  int64_t spread = std::max<int64_t>(0, rows.rows - lastRows), inStep = llvm::divideCeil(spread, steps());
   multiply(now, [&](Value step) {
-    if (spread > 0)
-      finishSome(done, anyDone, step, spread, inStep);
+    finishSome(done, anyDone, step);
     prepareNext(part, now, step);
   });
-  kb.branch(anyDone, [&] { finish(done, kb.index(spread), kb.index(rows.rows)); });
   storeSums();
   auto select = [&](Value condition, Value a, Value b) -> Value {
     return arith::SelectOp::create(kb.b, kb.loc, condition, a, b);

@@ -6,8 +6,8 @@ namespace anybit::cpu {
 
 constexpr int64_t mostRows = 16, mostSteps = 16, tileColumns = 16;
 
-AmxRows::AmxRows(int64_t spans, int64_t length, int64_t imageSpans, int64_t pitch)
-    : spans(spans), length(length), imageSpans(imageSpans), pitch(pitch) {
+AmxRows::AmxRows(int64_t stride, int64_t spans, int64_t length, int64_t imageSpans, int64_t pitch)
+    : stride(stride), spans(spans), length(length), imageSpans(imageSpans), pitch(pitch) {
   tilesInSpan = llvm::divideCeil(length, mostRows);
   // Tiles are multiplied in packs; an even number of shorter ones ends without overlapping.
   if (spans == 1 && tilesInSpan > 1)
@@ -16,13 +16,15 @@ AmxRows::AmxRows(int64_t spans, int64_t length, int64_t imageSpans, int64_t pitc
 }
 
 AmxRows AmxRows::choose(const Geometry &g, const PixelStrides &input) {
-  int64_t pixel = input.pixel * g.strideWidth, row = input.row * g.strideHeight;
+  int64_t row = input.row * g.strideHeight;
+  // Columns, or matrices of one position a row: what has one element has no stride.
+  int64_t pixel = g.width > 1 ? input.pixel * g.strideWidth : g.height > 1 ? row : input.batch;
   bool rowsJoin = g.height == 1 || row == g.width * pixel;
   if (rowsJoin && (g.batch == 1 || input.batch == g.height * g.width * pixel))
-    return AmxRows(1, g.positions(), 0, 0);
-  AmxRows best(g.batch * g.height, g.width, g.height, 0);
+    return AmxRows(pixel, 1, g.positions(), 0, 0);
+  AmxRows best(pixel, g.batch * g.height, g.width, g.height, 0);
   if (g.height > 1 && row % pixel == 0 && row / pixel >= g.width) {
-    AmxRows image(g.batch, (g.height - 1) * (row / pixel) + g.width, 1, row / pixel);
+    AmxRows image(pixel, g.batch, (g.height - 1) * (row / pixel) + g.width, 1, row / pixel);
     if (image.tiles() < best.tiles())
       best = image;
   }

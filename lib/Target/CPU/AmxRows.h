@@ -29,13 +29,14 @@ struct AmxRows {
   mlir::Value start(KernelBuilder &kb, mlir::Value tile) const;
   bool joined() const { return imageSpans == 0; }
 
+  int64_t stride = 0;            ///< Bytes from one place to the next.
   int64_t spans = 1, length = 1; ///< Places in a span.
   int64_t imageSpans = 0;        ///< Of one image: 1 or its rows; 0: the only span is all positions of all images.
   int64_t pitch = 0;             ///< Places from one image row to the next where a span is an image, else 0.
   int64_t tilesInSpan = 1, rows = 1;
 
 private:
-  AmxRows(int64_t spans, int64_t length, int64_t imageSpans, int64_t pitch);
+  AmxRows(int64_t stride, int64_t spans, int64_t length, int64_t imageSpans, int64_t pitch);
 };
 
 /// Steps of four codes in a tile: the longest part of the innermost loop of a reduction that a tile holds.
