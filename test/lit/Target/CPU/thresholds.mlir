@@ -1,4 +1,5 @@
-// RUN: anybit-opt %s --anybit-stage-schedule=target=x86-64-v4 --anybit-stage-kernels=target=x86-64-v4 | FileCheck %s
+// RUN: anybit-opt %s --pass-pipeline='builtin.module(func.func(anybit-requantize-thresholds{compares=3},anybit-pack-weights{target=x86-64-v4}),anybit-plan{target=x86-64-v4})' \
+// RUN:   | FileCheck %s
 
 // Integer parameters are padded like real ones, and loaded as integers; compares and their counts are vectors of the
 // width of the sums, with one truncation at the end (numerics N5).
