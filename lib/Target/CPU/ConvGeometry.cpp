@@ -104,13 +104,21 @@ void ConvArguments::emitEpilogue(KernelBuilder &kb, ArrayRef<Value> accumulators
   int64_t lanes = cast<VectorType>(accumulators.front().getType()).getNumElements();
   int64_t vectors = accumulators.size() / pixels.size();
   int64_t used = std::min<int64_t>(vectors, llvm::divideCeil(valid, lanes));
+  auto at = [&](size_t row, int64_t v) {
+    return Register{accumulators[row * vectors + v], &pixels[row], v * lanes};
+  };
+  if (!packs || !llvm::any_of(conv.getBody().getTerminator()->getOperands(), packedScalar)) {
+    for (int64_t v = 0; v < used; ++v) // columns outside: their parameters stay in registers
+      for (size_t row = 0; row < pixels.size(); ++row)
+        emitTogether(kb, at(row, v), channel, valid, /*packs=*/false);
+    return;
+  }
   SmallVector<Register> registers;
-  for (auto [row, pixel] : llvm::enumerate(pixels))
+  for (size_t row = 0; row < pixels.size(); ++row)
     for (int64_t v = 0; v < used; ++v)
-      registers.push_back({accumulators[row * vectors + v], &pixel, v * lanes});
-  size_t together = packs && llvm::any_of(conv.getBody().getTerminator()->getOperands(), packedScalar) ? 4 : 1;
-  for (ArrayRef<Register> rest = registers; !rest.empty(); rest = rest.drop_front(std::min(together, rest.size())))
-    emitTogether(kb, rest.take_front(together), channel, valid, /*packs=*/together > 1);
+      registers.push_back(at(row, v));
+  for (ArrayRef<Register> rest = registers; !rest.empty(); rest = rest.drop_front(std::min<size_t>(4, rest.size())))
+    emitTogether(kb, rest.take_front(4), channel, valid, /*packs=*/true);
 }
 
 /// Up to four registers, whose codes become one register of bytes if `packs`.
