@@ -60,7 +60,7 @@ def rows_accuracy(bench: Bench, workload: datasets.Workload) -> Rows:
 
 
 def _by_accuracy(ours_: float, theirs: float, limit: float) -> str:
-    return "accuracy" if abs(ours_ - theirs) <= limit else ""
+    return "accuracy" if abs(ours_ - theirs) <= limit + 1e-9 else ""  # As in verdict().
 
 
 def _against_oracle(bench: Bench, workload: datasets.Workload, networks: tuple) -> list:
