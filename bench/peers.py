@@ -270,7 +270,9 @@ def main() -> int:
             cells = measured(network, threads, levels, options)
             own = kept["figures"].setdefault(str(threads), {}).setdefault(name, {})
             own |= {"date": time.strftime("%Y-%m-%d"), "load": round(os.getloadavg()[0], 1)}
-            own.setdefault("ms", {}).update(cells)
+            # Figures of one row are of one run.
+            others = {column: value for column, value in own.get("ms", {}).items() if column.split("/")[0] not in levels}
+            own["ms"] = others | cells
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
             peer_page.write_page()
