@@ -6,6 +6,7 @@
 #include "anybit/Pipelines/Stages.h"
 #include "anybit/Support/File.h"
 #include "anybit/Support/Progress.h"
+#include "anybit/Target/Blobs.h"
 #include "anybit/Target/CPU/Emit.h"
 #include "anybit/Transforms/Passes.h"
 
@@ -64,7 +65,7 @@ private:
   int writeText(StringRef text);
   int writeCode(const cpu::EmitOptions &emitting);
   int writeObjects(const cpu::EmitOptions &emitting);
-  llvm::Error link(const cpu::Artifact &artifact, StringRef descriptor);
+  llvm::Error link(cpu::Artifact &artifact, StringRef descriptor);
   int writeIR();
   bool stopsAfter(StringRef stage) const { return options.stopAfter == stage; }
   void timeStage(StringRef name, Clock::time_point start);
@@ -164,6 +165,7 @@ int Compilation::runStage(StringRef name, function_ref<void(OpPassManager &)> bu
   build(pm);
   if (failed(pm.run(*module)))
     return unsupported ? exitUnsupported : name == "specialize" ? exitInvalid : exitInternal;
+  releaseUnusedBlobs(*module);
   timeStage(name, start);
   return exitDone;
 }
@@ -208,7 +210,7 @@ int Compilation::writeCode(const cpu::EmitOptions &emitting) {
 }
 
 /// An object or a library is not left without its header.
-llvm::Error Compilation::link(const cpu::Artifact &artifact, StringRef descriptor) {
+llvm::Error Compilation::link(cpu::Artifact &artifact, StringRef descriptor) {
   if (options.emit == EmitKind::SharedLibrary)
     return cpu::linkSharedLibrary(artifact, options.output);
   if (llvm::Error error = options.emit == EmitKind::Object ? cpu::linkObject(artifact, options.output)
@@ -274,6 +276,7 @@ int Compilation::run() {
   Clock::time_point start = Clock::now();
   if (int code = import())
     return code;
+  releaseUnusedBlobs(*module);
   timeStage("import", start);
   if (stopsAfter("import"))
     return writeIR();

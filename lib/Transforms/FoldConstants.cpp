@@ -38,6 +38,7 @@ private:
   LogicalResult foldBits(Operation &op);
   bool moveBelow(Operation &op);
   bool forwardSelect(linalg::GenericOp op);
+  void chooseBranches();
   void materialize();
   LogicalResult rememberMaster(msq::QuantizeOp op);
 
@@ -321,7 +322,22 @@ LogicalResult Evaluator::rememberMaster(msq::QuantizeOp op) {
   return success();
 }
 
+/// Leaves the branch of every choice by candidate that is taken, so that weights are not folded in formats of others.
+void Evaluator::chooseBranches() {
+  for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
+    if (auto select = dyn_cast<msq::SelectOp>(op))
+      if (Bytes row = evaluateSelect(select))
+        known[select] = row;
+    if (auto generic = dyn_cast<linalg::GenericOp>(op); generic && forwardSelect(generic))
+      op.erase();
+  }
+  known.clear(); // of values that may be erased
+  IRRewriter rewriter(function.getContext());
+  (void)runRegionDCE(rewriter, function->getRegions()); // failure means that nothing was dead
+}
+
 LogicalResult Evaluator::run() {
+  chooseBranches();
   bool failedOnce = false;
   for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op); generic && forwardSelect(generic)) {
@@ -363,6 +379,7 @@ void Evaluator::materialize() {
     if (auto master = masterOf.find(op.getResult(0)); master != masterOf.end())
       master->second.attach(constant.getDefiningOp());
     op.getResult(0).replaceAllUsesWith(constant);
+    known.erase(op.getResult(0)); // the constant has a copy
   }
 }
 

@@ -79,9 +79,10 @@ Value Average::sumOfWindows(OpBuilder &b) {
   auto type = RankedTensorType::get(shape, b.getI8Type());
   Value ones = createConstant(b, loc, type, std::vector<char>(type.getNumElements(), 1));
   auto format = msq::FormatAttr::get(b.getContext(), msq::FormatKind::Signed, 2, false);
-  auto conv = lowbit::ConvOp::create(b, loc, TypeRange{out}, input.codes, ones, Value(), ValueRange(), op.getStrides(), pads,
-                                     op.getDilations(), in.getDimSize(1), op.getKernel(), padsWithZero() ? input.zero : 0, format,
-                                     0, input.high);
+  int32_t padding = padsWithZero() ? input.zero : 0;
+  auto conv = lowbit::ConvOp::create(b, loc, TypeRange{out}, input.codes, ones, Value(), ValueRange(),
+                                     op.getStrides(), pads, op.getDilations(), in.getDimSize(1), op.getKernel(),
+                                     padding, format, 0, input.high);
   Block &body = conv.getEpilogue().emplaceBlock();
   Value accumulator = body.addArgument(b.getI32Type(), loc);
   OpBuilder::InsertionGuard guard(b);
@@ -185,7 +186,8 @@ SmallVector<Value> Average::scale(OpBuilder &b, Value totals) {
     linalg::YieldOp::create(inner, loc, results);
   };
   SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
-  return SmallVector<Value>(linalg::GenericOp::create(b, loc, types, operands, empties, maps, iterators, body).getResults());
+  auto scaled = linalg::GenericOp::create(b, loc, types, operands, empties, maps, iterators, body);
+  return SmallVector<Value>(scaled.getResults());
 }
 
 void Average::replace(IRRewriter &rewriter) {

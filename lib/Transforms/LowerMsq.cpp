@@ -59,6 +59,14 @@ template <typename Op> ZeroPoint zeroPointOf(Op op) {
   return {0, op.getZero()};
 }
 
+/// What bodies read beside the input: the scale, and the zero point where it is no constant.
+template <typename Op> SmallVector<Value> parametersOf(Op op, const ZeroPoint &zero) {
+  SmallVector<Value> parameters{op.getScale()};
+  if (zero.value)
+    parameters.push_back(zero.value);
+  return parameters;
+}
+
 /// The code of `scaled` with a zero point that is no constant, numerics N2: the sum of whole floats is exact.
 Value emitCodeWithZero(OpBuilder &b, Location loc, Value scaled, Value zero, msq::FormatAttr format) {
   Value code = math::RoundEvenOp::create(b, loc, scaled);
@@ -84,11 +92,8 @@ struct LowerQuantize : OpRewritePattern<msq::QuantizeOp> {
       return zero.value ? emitCodeWithZero(b, loc, scaled, arguments[2], op.getFormat())
                         : emitCode(b, loc, scaled, quantizer);
     };
-    SmallVector<Value> parameters{op.getScale()};
-    if (zero.value)
-      parameters.push_back(zero.value);
-    rewriter.replaceOp(
-        op, elementwise(rewriter, op.getLoc(), op.getInput(), parameters, op.getAxis(), rewriter.getI8Type(), body));
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getInput(), parametersOf(op, zero), op.getAxis(),
+                                       rewriter.getI8Type(), body));
     return success();
   }
 };
@@ -118,11 +123,8 @@ struct LowerDequantize : OpRewritePattern<msq::DequantizeOp> {
       Value exact = arith::SIToFPOp::create(b, loc, b.getF32Type(), integer);
       return arith::MulFOp::create(b, loc, exact, arguments[1]);
     };
-    SmallVector<Value> parameters{op.getScale()};
-    if (zero.value)
-      parameters.push_back(zero.value);
-    rewriter.replaceOp(
-        op, elementwise(rewriter, op.getLoc(), op.getCodes(), parameters, op.getAxis(), rewriter.getF32Type(), body));
+    rewriter.replaceOp(op, elementwise(rewriter, op.getLoc(), op.getCodes(), parametersOf(op, zero), op.getAxis(),
+                                       rewriter.getF32Type(), body));
     return success();
   }
 };

@@ -222,8 +222,8 @@ void StepFunction::evaluate(int64_t channel, int32_t sum) {
   for (const Parameter &parameter : parameters)
     values[parameter.value] = parameter.channels[channel];
   for (const Step &step : steps)
-    values[step.result] = step.kind == Kind::FromSum ? wholeSum(channel, sum)
-                                                            : apply(step, values[step.lhs], values[step.rhs]);
+    values[step.result] =
+        step.kind == Kind::FromSum ? wholeSum(channel, sum) : apply(step, values[step.lhs], values[step.rhs]);
 }
 
 int32_t StepFunction::code(int64_t channel, int32_t sum) {

@@ -1,6 +1,8 @@
 #include "anybit/Target/CPU/Emit.h"
 #include "KernelModule.h"
 #include "Sizes.h"
+#include "anybit/Dialect/Plan/IR/Plan.h"
+#include "anybit/Target/Blobs.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -39,6 +41,15 @@ llvm::Error emitFile(llvm::Module &module, llvm::TargetMachine &machine, llvm::r
   return llvm::Error::success();
 }
 
+/// Empties the constants of `module`, whose bytes are in an LLVM module by now.
+void dropConstants(ModuleOp module) {
+  auto type = RankedTensorType::get({0}, IntegerType::get(module.getContext(), 8));
+  auto empty = DenseElementsAttr::get(type, ArrayRef<int8_t>());
+  for (auto constant : module.getOps<plan::ConstantOp>())
+    constant.setValueAttr(empty);
+  releaseUnusedBlobs(module);
+}
+
 void registerTranslations(ModuleOp module) {
   registerBuiltinDialectTranslation(*module.getContext());
   registerLLVMDialectTranslation(*module.getContext());
@@ -69,6 +80,7 @@ llvm::Expected<Artifact> emitObjects(ModuleOp module, const EmitOptions &options
     if (llvm::Error error = compile())
       errors[i] = llvm::toString(std::move(error));
   });
+  modules.clear();
   llvm::StringMap<uint64_t> codeBytes;
   for (unsigned i = 0; i < parts; ++i) {
     if (!errors[i].empty())
@@ -83,6 +95,7 @@ llvm::Expected<Artifact> emitObjects(ModuleOp module, const EmitOptions &options
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> descriptor =
       buildDescriptorModule(module, options, artifact.candidates, context, **machine);
+  dropConstants(module);
   llvm::raw_svector_ostream out(artifact.objects[parts]);
   if (llvm::Error error = emitFile(*descriptor, **machine, out, llvm::CodeGenFileType::ObjectFile))
     return error;

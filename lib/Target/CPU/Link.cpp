@@ -21,16 +21,17 @@ public:
       sys::fs::remove_directories(directory);
   }
 
-  Error write(const Artifact &artifact) {
+  Error write(Artifact &artifact) {
     if (std::error_code error = sys::fs::createUniqueDirectory("anybit", directory))
       return createStringError(error, "cannot create a temporary directory: " + error.message());
     for (auto [i, object] : llvm::enumerate(artifact.objects)) {
+      SmallVector<char, 0> bytes = std::move(object); // freed when written: one holds all constants
       SmallString<128> path(directory);
       sys::path::append(path, std::to_string(i) + ".o");
       std::error_code error;
       raw_fd_ostream out(path, error);
       if (!error)
-        out.write(object.data(), object.size());
+        out.write(bytes.data(), bytes.size());
       out.close();
       if (error || out.has_error())
         return createStringError("cannot write " + path.str());
@@ -81,7 +82,7 @@ Error publish(StringRef from, StringRef to) {
 
 } // namespace
 
-Error linkSharedLibrary(const Artifact &artifact, StringRef path) {
+Error linkSharedLibrary(Artifact &artifact, StringRef path) {
   ObjectFiles files;
   if (Error error = files.write(artifact))
     return error;
@@ -94,7 +95,7 @@ Error linkSharedLibrary(const Artifact &artifact, StringRef path) {
   return publish(library, path);
 }
 
-Error linkObject(const Artifact &artifact, StringRef path) {
+Error linkObject(Artifact &artifact, StringRef path) {
   ObjectFiles files;
   if (Error error = files.write(artifact))
     return error;
@@ -104,7 +105,7 @@ Error linkObject(const Artifact &artifact, StringRef path) {
   return publish(object, path);
 }
 
-Error writeStaticLibrary(const Artifact &artifact, StringRef path) {
+Error writeStaticLibrary(Artifact &artifact, StringRef path) {
   ObjectFiles files;
   if (Error error = files.write(artifact))
     return error;

@@ -35,18 +35,19 @@ struct Artifact {
   Sizes total;
 };
 
-/// Code generation for a module of `plan` ops and kernel functions.
+/// Code generation for a module of `plan` ops and kernel functions; leaves its constants without their bytes.
 llvm::Expected<Artifact> emitObjects(mlir::ModuleOp module, const EmitOptions &options);
 
 /// The kernels and the descriptor as textual LLVM IR (`assembly`: as assembly).
 llvm::Error emitText(mlir::ModuleOp module, const EmitOptions &options, bool assembly, llvm::raw_ostream &out);
 
-/// Links objects into a shared library at `path` with ld.lld and seals its note (runtime/include/anybit/seal.h).
-llvm::Error linkSharedLibrary(const Artifact &artifact, llvm::StringRef path);
+/// These three take the objects out of `artifact`.
+/// Links them into a shared library at `path` with ld.lld and seals its note (runtime/include/anybit/seal.h).
+llvm::Error linkSharedLibrary(Artifact &artifact, llvm::StringRef path);
 /// Joins objects into one relocatable object.
-llvm::Error linkObject(const Artifact &artifact, llvm::StringRef path);
+llvm::Error linkObject(Artifact &artifact, llvm::StringRef path);
 /// Writes an archive.
-llvm::Error writeStaticLibrary(const Artifact &artifact, llvm::StringRef path);
+llvm::Error writeStaticLibrary(Artifact &artifact, llvm::StringRef path);
 
 } // namespace anybit::cpu
 
