@@ -106,8 +106,8 @@ def ptq(recipe: Recipe, seed: int, folder: pathlib.Path, train: np.ndarray, imag
     export_float(recipe, folder / "float.pt", plain, images[:1].contiguous())
     np.save(folder / "calibration.npy", train)
     started = time.monotonic()
-    tool("quantize", plain, "--calibration", folder / "calibration.npy", "--candidates", ",".join(WIDTHS), "--threshold",
-         0, "-o", quantized)
+    tool("quantize", plain, "--calibration", folder / "calibration.npy", "--candidates", ",".join(WIDTHS),
+         "--threshold", 0, "-o", quantized)
     seconds = round(time.monotonic() - started, 1)
     tool("compile", quantized, "-o", artifact)
     outputs = compiled_outputs(artifact, folder / "images.npy")

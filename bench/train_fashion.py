@@ -37,7 +37,8 @@ def runs() -> list[Run]:
         found.append(Run("fashion", f"layout-{name}", 0, {"switchable.wavelet": {"name": "Haar", "layout": name}}))
     found.append(Run("fashion", "db2-tile", 0, {"switchable.wavelet": {"name": "Db2", "layout": "tile"}}))
     for last in (5, 3):
-        found.append(Run("fashion", f"candidates-8-to-{WIDTHS[last - 1][1]}", 0, {"switchable.candidates": WIDTHS[:last]}))
+        name = f"candidates-8-to-{WIDTHS[last - 1][1]}"
+        found.append(Run("fashion", name, 0, {"switchable.candidates": WIDTHS[:last]}))
     for bands in (["LL"], ["LL", "LH"], ["LL", "LH", "HL"]):
         found.append(Run("fashion", f"bands-{'-'.join(bands)}", 0,
                          {"switchable.wavelet": {"name": "Haar", "layout": "tile", "bands": bands}}))

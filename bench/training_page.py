@@ -33,7 +33,8 @@ def write_page() -> None:
 
 
 def _machines() -> list[str]:
-    rows = [row for kind in ("distill", "deploy", "fashion", "export", "ablation", "cost") for row in load_results(kind)]
+    kinds = ("distill", "deploy", "fashion", "export", "ablation", "cost")
+    rows = [row for kind in kinds for row in load_results(kind)]
     found = sorted({f"{row['cpu']}, {row['cores']} cores, PyTorch {row['torch']}" for row in rows})
     return ["Machines: " + "; ".join(found) + ".", ""] if found else []
 
@@ -112,8 +113,8 @@ def _export() -> list[str]:
     lines += ["| seed | candidate | PyTorch top-1 | compiled top-1 | agreement | ms | bytes of weights |",
               "|---|---|---|---|---|---|---|"]
     for row in rows:
-        lines += [f"| {row['seed']} | {name} | {row['pytorch'][name]:.2f} | {value:.2f} | {row['agreement'][name]:.2f} | "
-                  f"{row['milliseconds'][name]:.4f} | {row['weight_bytes'][name]:,} |"
+        lines += [f"| {row['seed']} | {name} | {row['pytorch'][name]:.2f} | {value:.2f} | "
+                  f"{row['agreement'][name]:.2f} | {row['milliseconds'][name]:.4f} | {row['weight_bytes'][name]:,} |"
                   for name, value in row["accuracy"].items()]
     lines += ["", *(f"Seed {row['seed']}: model file {row['model_bytes']:,} bytes, artifact {row['artifact_bytes']:,}, "
                     f"arena {row['arena_bytes']:,}; {_same(row)}." for row in rows)]

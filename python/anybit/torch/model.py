@@ -20,8 +20,8 @@ class Switchable(nn.Module):
     """A network with several precisions, one of them chosen.
 
     net: the converted network, whose module names are those of the original. candidates: in the order of the file.
-    traced: whether quantizers stand on the edges of a traced graph (else in front of each layer). packs_weights: whether
-    the weights of small layers are quantized together, which has no second derivative.
+    traced: whether quantizers stand on the edges of a traced graph (else in front of each layer). packs_weights:
+    whether the weights of small layers are quantized together, which has no second derivative.
     """
 
     packs_weights = True

@@ -41,8 +41,8 @@ class ResNet(nn.Module):
                  stem_stride: int = 1) -> None:
         super().__init__()
         if depth < 8 or depth % 6 != 2 or min(width, channels, classes, stem_stride) < 1:
-            raise InvalidInput(f"depth is {depth}, width {width}, channels {channels}, classes {classes} and stem_stride "
-                               f"{stem_stride}; expected a depth of 6n + 2 and positive sizes")
+            raise InvalidInput(f"depth is {depth}, width {width}, channels {channels}, classes {classes} and "
+                               f"stem_stride {stem_stride}; expected a depth of 6n + 2 and positive sizes")
         blocks = (depth - 2) // 6
         self.conv1 = nn.Conv2d(channels, width, 3, stem_stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)

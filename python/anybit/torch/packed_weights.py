@@ -62,7 +62,7 @@ class _Plan:
     """Where what lies, for one choice of widths."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
-        parts = [_Part(layer, layer.index, is_channels_last(layer.weight)) for layer in layers]  # type: ignore[arg-type]
+        parts = [_Part(layer, int(layer.index), is_channels_last(layer.weight)) for layer in layers]  # type: ignore
         self.parts = sorted(parts, key=lambda part: part.form)
         self.sizes = [part.layer.weight.numel() for part in self.parts]
         starts = [0, *itertools.accumulate(self.sizes)]
@@ -98,8 +98,8 @@ class _Plan:
         self.scale_of = torch.cat(segments)
         spread = torch.tensor(counts, dtype=torch.int64)
         quantizers = [part.quantizer for part in learned]
-        ranges = [integer_range(*part.form) for part in learned]
-        self.low, self.high = (torch.tensor([float(r[end]) for r in ranges]).repeat_interleave(spread) for end in (0, 1))
+        ranges = torch.tensor([integer_range(*part.form) for part in learned], dtype=torch.float32).reshape(-1, 2)
+        self.low, self.high = ranges.repeat_interleave(spread, 0).unbind(1)
         self.divisor = torch.tensor([float(q.divisor) for q in quantizers]).repeat_interleave(spread)
         self.factor = torch.tensor([q.gradient_factor(part.layer.weight.numel()) / q.divisor
                                     for q, part in zip(quantizers, learned)]).repeat_interleave(spread)

@@ -76,7 +76,8 @@ class SwitchableRecipe:
 class TrainRecipe:
     """Arguments of `fit`. strategy: a class of `anybit.torch` by name, or a table. teacher: `none` or `float` (the
     network before it became switchable), with the share `distillation` of the loss at `temperature`. evaluate_every:
-    epochs between evaluations of all candidates, of which the last epoch has one always; 0: only the finished network."""
+    epochs between evaluations of all candidates, of which the last epoch has one always; 0: only the finished
+    network."""
 
     epochs: int = 8
     warmup_batches: int = 50

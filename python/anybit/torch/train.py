@@ -129,10 +129,10 @@ class _Job:
             if writer is not None:
                 writer(epoch, scores)
 
-        history = fit(net, self.train, self.test if val_every else None, epochs, optimizer=made, scheduler=schedule, seed=self.recipe.seed,
-                      model=distributed.parallel(net), checkpoint=self.folder / f"{stage}.pt", checkpoint_steps=100,
-                      log=self.folder / f"{stage}.csv", on_epoch=on_epoch, progress=self.progress,
-                      val_every=val_every, **options)
+        history = fit(net, self.train, self.test if val_every else None, epochs, optimizer=made, scheduler=schedule,
+                      seed=self.recipe.seed, model=distributed.parallel(net), checkpoint=self.folder / f"{stage}.pt",
+                      checkpoint_steps=100, log=self.folder / f"{stage}.csv", on_epoch=on_epoch,
+                      progress=self.progress, val_every=val_every, **options)
         self.seconds[stage] = round(history.seconds, 1)
         self.scores.update(history.scores)
 

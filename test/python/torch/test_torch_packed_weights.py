@@ -35,7 +35,8 @@ def gradients(net, weights):
 @pytest.mark.parametrize("made,x,packed", [(ResNet, (4, 1, 8, 8), 10), (Mobile, (4, 3, 16, 16), 5),
                                            (Signal, (4, 2, 16), 3)])
 @pytest.mark.parametrize("options", [
-    {}, {"wavelet": abt.Haar("spatial")}, {"wavelet": abt.Haar("plane"), "weight": abt.LSQ(per_channel=True, odd_bits=1)},
+    {}, {"wavelet": abt.Haar("spatial")},
+    {"wavelet": abt.Haar("plane"), "weight": abt.LSQ(per_channel=True, odd_bits=1)},
     {"wavelet": abt.Haar("matrix", bands=("LL", "LH")), "weight": abt.LSQ(shared=("step",))}, {"wavelet": None}],
     ids=["tile", "spatial", "per-channel", "bands", "none"])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
