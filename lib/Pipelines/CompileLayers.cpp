@@ -23,7 +23,7 @@ llvm::Error compileLayers(mlir::ModuleOp module, llvm::StringRef target, unsigne
   if (mlir::failed(pm.run(module)))
     return llvm::createStringError("a layer alone could not be compiled");
   llvm::Expected<cpu::Artifact> artifact =
-      cpu::emitObjects(module, {*cpu, optimization, "layer", ANYBIT_MODULE_SYMBOL, "anybit_"});
+      cpu::emitObjects(module, {*cpu, optimization, "layer", ANYBIT_MODULE_SYMBOL, "anybit_", /*sharesConstants=*/true});
   return artifact ? cpu::linkSharedLibrary(*artifact, path) : artifact.takeError();
 }
 

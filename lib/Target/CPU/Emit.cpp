@@ -95,7 +95,8 @@ llvm::Expected<Artifact> emitObjects(ModuleOp module, const EmitOptions &options
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> descriptor =
       buildDescriptorModule(module, options, artifact.candidates, context, **machine);
-  dropConstants(module);
+  if (!options.sharesConstants)
+    dropConstants(module);
   llvm::raw_svector_ostream out(artifact.objects[parts]);
   if (llvm::Error error = emitFile(*descriptor, **machine, out, llvm::CodeGenFileType::ObjectFile))
     return error;

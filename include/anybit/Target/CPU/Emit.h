@@ -15,6 +15,7 @@ struct EmitOptions {
   std::string model;      ///< Name in the descriptor.
   std::string descriptor; ///< Symbol of the module descriptor.
   std::string prefix;     ///< Of kernel symbols: what keeps two models in one program apart.
+  bool sharesConstants = false; ///< With other modules of the context: their bytes are not freed.
 };
 
 /// Bytes of one candidate, or of all of them.
@@ -35,7 +36,7 @@ struct Artifact {
   Sizes total;
 };
 
-/// Code generation for a module of `plan` ops and kernel functions; leaves its constants without their bytes.
+/// Code generation for a module of `plan` ops and kernel functions; unless they are shared, leaves its constants without their bytes.
 llvm::Expected<Artifact> emitObjects(mlir::ModuleOp module, const EmitOptions &options);
 
 /// The kernels and the descriptor as textual LLVM IR (`assembly`: as assembly).
