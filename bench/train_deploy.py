@@ -31,7 +31,7 @@ from anybit.torch.recipe_parts import loaders, network, switchable_of
 from anybit.torch.train import FLOAT_NETWORK, switchable_settings
 from datasets import agreement, top1
 from train_fashion import runs
-from training_page import write_page
+from training_page import PTQ, write_page
 from training_results import ROOT, RUNS, save_result
 from training_schedule import WIDTHS, tables_of
 
@@ -111,7 +111,7 @@ def ptq(recipe: Recipe, seed: int, folder: pathlib.Path, train: np.ndarray, imag
     seconds = round(time.monotonic() - started, 1)
     tool("compile", quantized, "-o", artifact)
     outputs = compiled_outputs(artifact, folder / "images.npy")
-    save_result("fashion", "ptq", seed, row="anybit quantize, no training", seconds=seconds, pictures=CALIBRATION,
+    save_result("fashion", "ptq", seed, row=PTQ, seconds=seconds, pictures=CALIBRATION,
                 accuracy={name: round(top1(y, labels), 2) for name, y in outputs.items()})
 
 

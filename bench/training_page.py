@@ -10,6 +10,7 @@ PAGE = ROOT / "docs" / "training.md"
 WIDTHS = ["w8a8", "w7a7", "w6a6", "w5a5", "w4a4", "w3a3", "w2a2", "w1a1"]
 # Points that the switchable network may lose against dedicated ones, mean of three seeds.
 BOUNDS = {"w8a8": 0.3, "w7a7": 0.3, "w6a6": 0.3, "w5a5": 0.3, "w4a4": 0.3, "w3a3": 0.5, "w2a2": 1.0, "w1a1": 3.0}
+PTQ = "anybit quantize, no training"
 DISTILLED = {"w3a3": 78.5, "w2a2": 73.0}
 
 HEAD = """# Training
@@ -99,7 +100,18 @@ def _gaps(rows: list[dict[str, Any]]) -> list[str]:
                 lines.append(f"| {other} | {width} | {spread(gaps)} | {BOUNDS[width]} | {held}, {len(gaps)} seed(s) |")
     head = ["Points that the switchable network loses:", "", "| against | width | loss | bound | |",
             "|---|---|---|---|---|"]
-    return [*head, *lines, ""] if lines else []
+    return [*head, *lines, "", *_gains(runs)] if lines else _gains(runs)
+
+
+def _gains(runs: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """What training gives over rounding the same float networks."""
+    lines = []
+    for width in WIDTHS:
+        gains = [mine["accuracy"][width] - theirs["accuracy"][width]
+                 for mine in runs.get("switchable", []) for theirs in runs.get(PTQ, [])
+                 if mine["seed"] == theirs["seed"] and width in mine["accuracy"] and width in theirs["accuracy"]]
+        lines += [f"{width} {spread(gains)}"] if gains else []
+    return [f"Points that it gains on `anybit quantize`: {', '.join(lines)}.", ""] if lines else []
 
 
 def _export() -> list[str]:
