@@ -19,19 +19,11 @@ public:
   void finishRows(mlir::Value sums, mlir::Value tile, mlir::Value block, mlir::Value from, mlir::Value to);
 
 private:
-  /// Where a row of a tile goes: its offset in a tensor, and whether it is an output (null: always).
-  struct Place {
-    std::function<mlir::Value(const PixelStrides &)> offset;
-    mlir::Value valid;
-  };
-  Place place(mlir::Value tile, mlir::Value row);
+  /// Where a row of a tile goes.
+  ConvArguments::Pixel pixel(mlir::Value tile, mlir::Value row);
   void finishRow(mlir::Value sums, mlir::Value tile, mlir::Value block, mlir::Value row, int64_t valid);
-  void storePacked(mlir::Value codes, size_t result, llvm::ArrayRef<Place> places, mlir::Value channel, int64_t valid);
-  void store(llvm::ArrayRef<mlir::Value> values, size_t result, llvm::ArrayRef<Place> places, mlir::Value channel,
-             int64_t valid);
 
   KernelBuilder &kb;
-  lowbit::ConvOp op;
   const ConvArguments &arguments;
   const Geometry &g;
   const AmxRows &rows;

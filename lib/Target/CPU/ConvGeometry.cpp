@@ -62,7 +62,7 @@ Value Geometry::pixelOffset(KernelBuilder &kb, Value position, const PixelStride
 }
 
 ConvArguments::Pixel ConvArguments::pixelAt(KernelBuilder &kb, const Geometry &g, Value position) {
-  return [&kb, &g, position](const PixelStrides &strides) { return g.pixelOffset(kb, position, strides, 1, 1); };
+  return {[&kb, &g, position](const PixelStrides &strides) { return g.pixelOffset(kb, position, strides, 1, 1); }, Value()};
 }
 
 /// The element of parameter or result `pointwise` for an output.
@@ -70,26 +70,33 @@ Value ConvArguments::pointer(KernelBuilder &kb, size_t pointwise, const Pixel &p
   const View &view = views[1 + pointwise];
   Value offset = kb.mul(channel, view.elementBytes());
   if (view.shape.size() > 1)
-    offset = kb.add(pixel(PixelStrides(view)), offset);
+    offset = kb.add(pixel.offset(PixelStrides(view)), offset);
   return kb.at(kb.argument(firstPointwise() + pointwise), offset);
 }
 
-IRMapping ConvArguments::evaluate(KernelBuilder &kb, Value accumulator, const Pixel &pixel, Value channel,
-                                  int64_t valid) const {
+/// The values of the body for one register.
+IRMapping ConvArguments::evaluate(KernelBuilder &kb, const Register &one, Value channel, int64_t valid) const {
   lowbit::ConvOp conv = op;
-  int64_t lanes = cast<VectorType>(accumulator.getType()).getNumElements();
-  SmallVector<Value> arguments{accumulator};
+  int64_t lanes = cast<VectorType>(one.accumulator.getType()).getNumElements();
+  SmallVector<Value> arguments{one.accumulator};
   for (size_t p = 0; p < conv.getParameters().size(); ++p) {
     const View &view = views[1 + p];
     auto type = VectorType::get({lanes}, view.element);
-    Value from = pointer(kb, p, pixel, channel);
-    arguments.push_back(view.shape.size() == 1 ? kb.load(type, from) : kb.loadLanes(type, from, valid));
+    Value from = pointer(kb, p, *one.pixel, kb.add(channel, one.firstColumn));
+    arguments.push_back(view.shape.size() == 1 ? kb.load(type, from)
+                                               : kb.loadLanes(type, from, valid - one.firstColumn));
   }
   return mapBody(kb, conv.getBody(), arguments, lanes);
 }
 
-Value ConvArguments::resultAddress(KernelBuilder &kb, size_t result, const Pixel &pixel, Value channel) const {
-  return pointer(kb, lowbit::ConvOp(op).getParameters().size() + result, pixel, channel);
+void ConvArguments::store(KernelBuilder &kb, size_t result, Value values, const Register &to, Value channel,
+                          int64_t valid) const {
+  size_t pointwise = lowbit::ConvOp(op).getParameters().size() + result;
+  Value address = pointer(kb, pointwise, *to.pixel, kb.add(channel, to.firstColumn));
+  if (to.pixel->valid)
+    kb.storeLanesIf(to.pixel->valid, values, address, valid - to.firstColumn);
+  else
+    kb.storeLanes(values, address, valid - to.firstColumn);
 }
 
 /// The scalar of which a result is rounded, where packing registers rounds and clamps; else null.
@@ -126,19 +133,19 @@ void ConvArguments::emitTogether(KernelBuilder &kb, ArrayRef<Register> registers
                                  bool packs) const {
   lowbit::ConvOp conv = op;
   auto bodies = llvm::map_to_vector(registers, [&](const Register &one) {
-    return evaluate(kb, one.accumulator, *one.pixel, kb.add(channel, one.firstColumn), valid - one.firstColumn);
+    return evaluate(kb, one, channel, valid);
   });
   for (auto [index, result] : llvm::enumerate(conv.getBody().getTerminator()->getOperands())) {
-    auto store = [&, index = index](Value values, const Register &to) {
-      Value address = resultAddress(kb, index, *to.pixel, kb.add(channel, to.firstColumn));
-      kb.storeLanes(values, address, valid - to.firstColumn);
+    auto storeResult = [&, index = index](Value values, const Register &to) {
+      store(kb, index, values, to, channel, valid);
     };
     Value scalar = packs ? packedScalar(result) : Value(), wanted = scalar ? scalar : result;
     auto vectors = llvm::map_to_vector(bodies, [&](const IRMapping &map) { return map.lookupOrDefault(wanted); });
     if (scalar)
-      storePacked(kb, vectors, result.getDefiningOp<lowbit::RoundOp>(), registers, store);
+      storePacked(kb, vectors, result.getDefiningOp<lowbit::RoundOp>(), registers, storeResult);
     else
-      llvm::for_each(llvm::zip(vectors, registers), [&](auto pair) { store(std::get<0>(pair), std::get<1>(pair)); });
+      for (auto [values, to] : llvm::zip(vectors, registers))
+        storeResult(values, to);
   }
 }
 

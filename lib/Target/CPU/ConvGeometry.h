@@ -44,9 +44,12 @@ public:
   bool isReal() const { return lowbit::ConvOp(op).isReal(); }
   const View &inputView() const { return views.front(); }
 
-  /// Where an output lies: its byte offset in a tensor of these strides.
-  using Pixel = std::function<mlir::Value(const PixelStrides &)>;
-  /// That of the output `position`.
+  /// An output position: its byte offset in a tensor of given strides, and whether there is such an output (null: always).
+  struct Pixel {
+    std::function<mlir::Value(const PixelStrides &)> offset;
+    mlir::Value valid;
+  };
+  /// The output `position`.
   static Pixel pixelAt(KernelBuilder &kb, const Geometry &g, mlir::Value position);
 
   /// Maps a tile of accumulators (rows of registers of consecutive channels from `channel` on, one row for each of
@@ -54,10 +57,6 @@ public:
   /// at a time. Parameters per channel are read as whole registers: constants are padded.
   void emitEpilogue(KernelBuilder &kb, llvm::ArrayRef<mlir::Value> accumulators, llvm::ArrayRef<Pixel> pixels,
                     mlir::Value channel, int64_t valid, bool packs) const;
-  /// Its parts: the values of the body, and the address of a result.
-  mlir::IRMapping evaluate(KernelBuilder &kb, mlir::Value accumulator, const Pixel &pixel, mlir::Value channel,
-                           int64_t valid) const;
-  mlir::Value resultAddress(KernelBuilder &kb, size_t result, const Pixel &pixel, mlir::Value channel) const;
 
 private:
   /// A register of accumulators of a tile, and where its results go.
@@ -72,6 +71,9 @@ private:
   static void storePacked(KernelBuilder &kb, llvm::SmallVector<mlir::Value> reals, lowbit::RoundOp round,
                           llvm::ArrayRef<Register> registers,
                           llvm::function_ref<void(mlir::Value values, const Register &to)> store);
+  mlir::IRMapping evaluate(KernelBuilder &kb, const Register &one, mlir::Value channel, int64_t valid) const;
+  void store(KernelBuilder &kb, size_t result, mlir::Value values, const Register &to, mlir::Value channel,
+             int64_t valid) const;
   unsigned firstPointwise() const { return isReal() ? 2 : 3; }
   mlir::Value pointer(KernelBuilder &kb, size_t pointwise, const Pixel &pixel, mlir::Value channel) const;
 

@@ -2,6 +2,8 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 
 namespace anybit::cpu {
@@ -116,6 +118,17 @@ void KernelBuilder::storeLanes(Value value, Value to, int64_t valid) {
   if (valid == 1)
     return store(vector::ExtractOp::create(b, loc, value, int64_t(0)), to);
   LLVM::MaskedStoreOp::create(b, loc, value, to, lanesMask(type, valid), elementAlignment(type));
+}
+
+void KernelBuilder::storeLanesIf(Value condition, Value value, Value to, int64_t valid) {
+  auto type = cast<VectorType>(value.getType());
+  int64_t lanes = type.getNumElements();
+  // Chosen as an integer, which one move makes a mask.
+  Type bits = b.getIntegerType(unsigned(lanes));
+  int64_t some = llvm::SignExtend64(llvm::maskTrailingOnes<uint64_t>(unsigned(std::min(valid, lanes))), unsigned(lanes));
+  Value mask = arith::SelectOp::create(b, loc, condition, integer(bits, some), integer(bits, 0));
+  Value lanesMask = LLVM::BitcastOp::create(b, loc, VectorType::get({lanes}, b.getI1Type()), mask);
+  LLVM::MaskedStoreOp::create(b, loc, value, to, lanesMask, elementAlignment(type));
 }
 
 Value KernelBuilder::splat(VectorType type, Value scalar) { return vector::BroadcastOp::create(b, loc, type, scalar); }

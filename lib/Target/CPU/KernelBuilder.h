@@ -55,6 +55,8 @@ public:
   /// Loads or stores the first `valid` lanes only; the other lanes of a load are zero.
   mlir::Value loadLanes(mlir::VectorType type, mlir::Value pointer, int64_t valid);
   void storeLanes(mlir::Value value, mlir::Value pointer, int64_t valid);
+  /// The same where `condition`, an i1, holds; for targets with masks.
+  void storeLanesIf(mlir::Value condition, mlir::Value value, mlir::Value pointer, int64_t valid);
   mlir::Value splat(mlir::VectorType type, mlir::Value scalar);
 
   using Body = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value iv, mlir::ValueRange carried)>;
