@@ -1,4 +1,5 @@
 #include "ColumnTile.h"
+#include "InputFrame.h"
 
 #include "anybit/abi.h"
 
@@ -33,19 +34,33 @@ Kernel ColumnTile::build(StringRef family) {
   bool fewWeights = tiles() >= 4 && allBlocks * blockBytes() <= mostSharedBytes;
   bool splitPositions = tiles() >= allBlocks || tiles() >= 8 || fewWeights;
   bool together = splitPositions && allBlocks * readBytes() <= mostCachedBytes;
-  if (splitPositions) {
-    Value last = kb.add(firstPosition(kb.add(kb.end(), -1)), rows - 1);
-    Value base = prepareInput(firstPosition(kb.begin()), last);
-    if (together)
-      blocksTogether(base);
-    else
-      kb.loop(allBlocks, [&](Value block) { blockAfterBlock(base, block, kb.begin(), kb.end()); });
-  } else {
-    Value base = prepareInput(kb.index(0), kb.index(g.positions() - 1));
-    kb.loop(kb.begin(), kb.end(), [&](Value block) { blockAfterBlock(base, block, kb.index(0), kb.index(tiles())); });
-  }
+  Value firstTile = splitPositions ? kb.begin() : kb.index(0), lastTile = splitPositions ? kb.end() : kb.index(tiles());
+  Value firstBlock = splitPositions ? kb.index(0) : kb.begin();
+  Value lastBlock = splitPositions ? kb.index(allBlocks) : kb.end();
+  if (bandTiles == 0 || bandTiles >= tiles())
+    band(firstTile, lastTile, firstBlock, lastBlock, together);
+  else
+    kb.loop(firstTile, lastTile, bandTiles, {}, [&](Value from, ValueRange) {
+      band(from, kb.min(kb.add(from, bandTiles), lastTile), firstBlock, lastBlock, together);
+      return SmallVector<Value>();
+    });
   int64_t scratch = llvm::alignTo(inputBytes, ANYBIT_ALIGNMENT) + (together ? allBlocks : 1) * panelBytes;
   return {kb.finish(), splitPositions ? tiles() : allBlocks, family, scratch};
+}
+
+void ColumnTile::readFrame(const InputFrame &frame, int64_t pixelBytes) {
+  strideHeight = frame.strideHeight;
+  strideWidth = frame.strideWidth;
+  input.pixel = pixelBytes;
+  input.row = llvm::alignTo(frame.width * pixelBytes, 2); // of int16
+  input.batch = frame.height * input.row;
+}
+
+void ColumnTile::band(Value from, Value to, Value firstBlock, Value lastBlock, bool together) {
+  Value base = prepareInput(firstPosition(from), kb.add(firstPosition(kb.add(to, -1)), rows - 1));
+  if (together)
+    return blocksTogether(base, from, to);
+  kb.loop(firstBlock, lastBlock, [&](Value block) { blockAfterBlock(base, block, from, to); });
 }
 
 Value ColumnTile::packedWeights(Value block) {
@@ -57,11 +72,11 @@ Value ColumnTile::panel(Value block) {
 }
 
 /// Position by position, all blocks of each: outputs are written once, in order.
-void ColumnTile::blocksTogether(Value base) {
+void ColumnTile::blocksTogether(Value base, Value from, Value to) {
   int64_t allBlocks = g.groups * blocks;
   if (panelBytes)
     kb.loop(allBlocks, [&](Value block) { expandBlock(packedWeights(block), panel(block)); });
-  kb.loop(kb.begin(), kb.end(), [&](Value index) {
+  kb.loop(from, to, [&](Value index) {
     kb.loop(allBlocks, [&](Value block) {
       tile(base, block, {panelBytes ? panel(block) : packedWeights(block), Value(), Value()}, index);
     });

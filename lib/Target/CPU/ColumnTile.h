@@ -11,6 +11,8 @@
 
 namespace anybit::cpu {
 
+class InputFrame;
+
 class ColumnTile {
 public:
   ColumnTile(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views, const CpuTarget &target);
@@ -37,6 +39,8 @@ protected:
   /// Steps of the reduction; 1 in families that do not read ahead.
   virtual int64_t steps() const { return 1; }
   int64_t tiles() const;
+  /// Tiles read a copy of the rows of `frame` instead of the input, with positions `pixelBytes` apart.
+  void readFrame(const InputFrame &frame, int64_t pixelBytes);
 
   lowbit::ConvOp op;
   const CpuTarget &target;
@@ -52,9 +56,13 @@ protected:
   int64_t rows = 1, blocks;
   /// Scratch of a thread: what `prepareInput` writes, at its start, and behind that the expanded weights of a block.
   int64_t inputBytes = 0, panelBytes = 0;
+  /// Tiles for which `prepareInput` runs at a time; 0: all of a part.
+  int64_t bandTiles = 0;
 
 private:
-  void blocksTogether(mlir::Value base);
+  /// Prepares the input of the tiles [from, to) and computes them for the blocks [firstBlock, lastBlock).
+  void band(mlir::Value from, mlir::Value to, mlir::Value firstBlock, mlir::Value lastBlock, bool together);
+  void blocksTogether(mlir::Value base, mlir::Value from, mlir::Value to);
   void blockAfterBlock(mlir::Value base, mlir::Value block, mlir::Value from, mlir::Value to);
   mlir::Value packedWeights(mlir::Value block);
   mlir::Value panel(mlir::Value block);

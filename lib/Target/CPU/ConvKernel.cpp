@@ -9,8 +9,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "ColumnTile.h"
+#include "InputFrame.h"
 #include "Reduction.h"
 #include "anybit/Target/CPU/DepthwiseLayout.h"
+#include "anybit/abi.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -23,12 +25,17 @@ namespace {
 constexpr int64_t leastTilesForPanel = 4;
 /// Of one thread: longer reductions, which exist in matrix products only, widen in registers.
 constexpr int64_t mostPanelBytes = 1 << 20;
+/// Widened codes are written for so many bytes of input at a time, which the second cache holds with the weights, and
+/// at least for so many tiles, which share the expanded weights of a block.
+constexpr int64_t mostWideBytes = 64 << 10;
+constexpr int64_t leastTilesOfBand = 8;
 
 class ConvKernel : public ColumnTile {
 public:
   ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
 
 private:
+  Value prepareInput(Value first, Value last) override;
   void expandBlock(Value weights, Value to) override;
   SmallVector<Value> sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
   int64_t blockBytes() const override { return stepsFrom(levels, 0) * packedStepBytes(); }
@@ -42,25 +49,79 @@ private:
   SmallVector<Value> step(const Streams &streams, Value inputOffset, ArrayRef<Value> rowPointers,
                           ValueRange accumulators);
   SmallVector<Value> realStep(Value weights, Value inputOffset, ArrayRef<Value> rowPointers, ValueRange accumulators);
+  SmallVector<Value> wideStep(ArrayRef<DotProduct::Weights> columns, Value inputOffset, ArrayRef<Value> rowPointers,
+                              ValueRange accumulators);
+  StepForm findForm() const;
+  void widenRow(Value from, Value to);
+  int64_t wideBytes(int64_t tiles) const;
+  void findBands();
   /// Of the weights in the artifact, and where tiles read them.
   int64_t packedStepBytes() const { return packed.getColumns() * 4 * (real ? 8 : packed.getBits()) / 8; }
   int64_t stepBytes() const { return panelBytes ? vectors * dot.preparedBytes() : packedStepBytes(); }
 
+  InputFrame frame;
   StepForm form;
   DotProduct dot;
+  /// Form `WideWords`: the codes at even positions, those at odd ones so many bytes behind them.
+  int64_t oddCodes = 0;
   SmallVector<ReductionLoop> levels;
   size_t widenedAt = 0; ///< Form `Pairs`: the loops from this level on have int16 sums.
 };
 
 ConvKernel::ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-    : ColumnTile(builder, op, views, target), form(real ? StepForm::Real : stepForm(target, packed.getPairSteps())),
+    : ColumnTile(builder, op, views, target), frame(g, arguments.inputView(), /*skipsColumns=*/false), form(findForm()),
       dot(kb, lanes, form) {
   rows = chooseRows(target, form, vectors, g.positions());
+  if (form == StepForm::WideWords)
+    findBands();
   findLevels();
   bool ready = real || (packed.getBits() == 8 && dot.preparedBytes() == 4 * lanes);
   int64_t expanded = stepsFrom(levels, 0) * vectors * dot.preparedBytes();
   if (!ready && tiles() >= leastTilesForPanel && expanded <= mostPanelBytes)
     panelBytes = expanded;
+}
+
+/// Codes are widened before the tiles where every step of every window begins at an even byte.
+StepForm ConvKernel::findForm() const {
+  if (real)
+    return StepForm::Real;
+  StepForm form = stepForm(target, packed.getPairSteps());
+  bool evenGroups = g.groups == 1 || groupBytes % 2 == 0;
+  bool evenWindows = frame.width == 1 || frame.strideWidth * input.pixel % 2 == 0;
+  bool evenColumns = packed.getTaps() == g.kernelWidth || g.dilationWidth * input.pixel % 2 == 0;
+  return form == StepForm::Words && evenGroups && evenWindows && evenColumns ? StepForm::WideWords : form;
+}
+
+/// Of the widened codes at even (or odd) positions that so many tiles read; rows are written in whole registers.
+int64_t ConvKernel::wideBytes(int64_t tiles) const {
+  int64_t outputs = std::min(tiles * rows, g.positions());
+  return llvm::alignTo(frame.mostRows(outputs) * input.row + lanes * 4, ANYBIT_ALIGNMENT);
+}
+
+void ConvKernel::findBands() {
+  // The stride of a dimension of one position is any number.
+  readFrame(frame, frame.width == 1 ? llvm::alignTo(g.groups * groupBytes, 2) : input.pixel);
+  bandTiles = tiles();
+  while (bandTiles > leastTilesOfBand && wideBytes(bandTiles) > mostWideBytes)
+    bandTiles = llvm::divideCeil(bandTiles, 2);
+  oddCodes = wideBytes(bandTiles);
+  inputBytes = 2 * oddCodes;
+}
+
+void ConvKernel::widenRow(Value from, Value to) {
+  int64_t bytes = (frame.width - 1) * input.pixel + g.groups * groupBytes;
+  kb.loop(llvm::divideCeil(bytes, lanes * 4), [&](Value i) {
+    Value offset = kb.mul(i, lanes * 4);
+    SmallVector<Value> words = dot.widenCodes(kb.load(VectorType::get({lanes}, kb.i32), kb.at(from, offset)));
+    kb.store(words[0], kb.at(to, offset));
+    kb.store(words[1], kb.at(to, kb.add(offset, oddCodes)));
+  });
+}
+
+Value ConvKernel::prepareInput(Value first, Value last) {
+  if (form != StepForm::WideWords)
+    return ColumnTile::prepareInput(first, last);
+  return frame.rewriteRows(kb, first, last, input.row, [&](Value from, Value to) { widenRow(from, to); });
 }
 
 /// Steps whose int16 sums would overflow are cut into equal parts.
@@ -97,6 +158,19 @@ SmallVector<Value> ConvKernel::realStep(Value weights, Value inputOffset, ArrayR
   return next;
 }
 
+/// One step on widened codes. The halves of a step follow each other, so that only one of them needs registers.
+SmallVector<Value> ConvKernel::wideStep(ArrayRef<DotProduct::Weights> columns, Value inputOffset,
+                                        ArrayRef<Value> rowPointers, ValueRange accumulators) {
+  SmallVector<Value> next(accumulators);
+  for (int64_t half = 0; half < 2; ++half)
+    for (int64_t row = 0; row < rows; ++row) {
+      Value codes = kb.load(kb.i32, kb.at(kb.at(rowPointers[row], inputOffset), half * oddCodes));
+      for (int64_t v = 0; v < vectors; ++v)
+        next[row * vectors + v] = dot.accumulateWords(next[row * vectors + v], codes, columns[v][half]);
+    }
+  return next;
+}
+
 /// One step of the reduction: four codes or one real of every row.
 SmallVector<Value> ConvKernel::step(const Streams &streams, Value inputOffset, ArrayRef<Value> rowPointers,
                                     ValueRange accumulators) {
@@ -112,6 +186,8 @@ SmallVector<Value> ConvKernel::step(const Streams &streams, Value inputOffset, A
       columns.push_back(dot.loadPrepared(kb.at(weights, v * dot.preparedBytes())));
   else
     columns = dot.loadWeights(weights, packed, *op.getWeightFormat(), int32_t(op.getWeightZero()), vectors);
+  if (form == StepForm::WideWords)
+    return wideStep(columns, inputOffset, rowPointers, accumulators);
   for (int64_t row = 0; row < rows; ++row) {
     DotProduct::Activations codes = dot.prepare(kb.load(kb.i32, kb.at(rowPointers[row], inputOffset)));
     for (int64_t v = 0; v < vectors; ++v)

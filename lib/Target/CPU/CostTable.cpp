@@ -41,9 +41,8 @@ static double unlikeness(const CpuTarget &a, const CpuTarget &b) {
 const CostTable &CostTable::nearest(const CpuTarget &target) {
   auto distance = [&](const CostTable &table) { return unlikeness(table.measured, target); };
   ArrayRef<CostTable> all = shipped();
-  return *std::min_element(all.begin(), all.end(), [&](const CostTable &a, const CostTable &b) {
-    return distance(a) < distance(b);
-  });
+  return *std::min_element(all.begin(), all.end(),
+                           [&](const CostTable &a, const CostTable &b) { return distance(a) < distance(b); });
 }
 
 LayerShape CostTable::layerOf(const Row &row, size_t index) const {
@@ -60,7 +59,8 @@ static double formatDistance(const CostTable::Row &row, const LayerShape &layer,
   if (row.choice.family == Family::Popcount)
     return ratio(row.weightBits * row.inputBits, layer.weightBits * layer.inputBits) +
            0.25 * ratio(row.inputBits, layer.inputBits);
-  LayerShape measured;
+  LayerShape measured = layer;
+  measured.planes = 1;
   measured.weightBits = row.weightBits;
   measured.inputBits = row.inputBits;
   bool sameForm = formOf(measured, cpu) == formOf(layer, cpu);
@@ -75,7 +75,8 @@ const CostTable::Row *CostTable::findRow(const LayerShape &layer, const KernelCh
   for (const Row &row : times) {
     if (row.choice.family != choice.family)
       continue;
-    double distance = formatDistance(row, layer, measured) + 0.5 * std::abs(double(row.choice.vectors - choice.vectors));
+    double distance =
+        formatDistance(row, layer, measured) + 0.5 * std::abs(double(row.choice.vectors - choice.vectors));
     if (distance < least)
       std::tie(best, least) = std::pair(&row, distance);
   }
@@ -138,8 +139,9 @@ ChosenKernel chooseKernel(const LayerShape &layer, const CpuTarget &target, cons
       costs.emplace_back(choice, *cost);
   if (costs.empty())
     return {all.front(), first + " by rule, not measured"};
-  return chooseLeast(std::move(costs), ((isForced ? "forced, " : "") + Twine(table.isOf(target) ? "" : "nearest ") +
-                                        "table " + table.name()).str());
+  return chooseLeast(
+      std::move(costs),
+      ((isForced ? "forced, " : "") + Twine(table.isOf(target) ? "" : "nearest ") + "table " + table.name()).str());
 }
 
 } // namespace anybit::cpu

@@ -81,7 +81,7 @@ Value DotProduct::decode(Value indices, msq::FormatAttr format, int64_t zero) {
 DotProduct::Weights DotProduct::widen(Value weights) {
   if (takesBytes())
     return {weights};
-  if (form == StepForm::Words) {
+  if (takesWords()) {
     Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, weights), eight = kb.integer(words, 8);
     Value raised = arith::ShLIOp::create(kb.b, kb.loc, pairs, eight);
     return {arith::ShRSIOp::create(kb.b, kb.loc, raised, eight), arith::ShRSIOp::create(kb.b, kb.loc, pairs, eight)};
@@ -107,12 +107,10 @@ SmallVector<DotProduct::Weights> DotProduct::loadWeights(Value pointer, lowbit::
   return result;
 }
 
-int64_t DotProduct::preparedBytes() const {
-  return 4 * lanes * (takesBytes() ? 1 : form == StepForm::Words ? 2 : 4);
-}
+int64_t DotProduct::preparedBytes() const { return 4 * lanes * (takesBytes() ? 1 : takesWords() ? 2 : 4); }
 
 DotProduct::Weights DotProduct::loadPrepared(Value pointer) {
-  VectorType type = takesBytes() ? bytes : form == StepForm::Words ? words : dwords;
+  VectorType type = takesBytes() ? bytes : takesWords() ? words : dwords;
   Weights result;
   for (int64_t offset = 0; offset < preparedBytes(); offset += 4 * lanes)
     result.push_back(kb.load(type, kb.at(pointer, offset)));
@@ -124,12 +122,16 @@ void DotProduct::storePrepared(const Weights &weights, Value pointer) {
     kb.store(value, kb.at(pointer, int64_t(part) * 4 * lanes));
 }
 
-DotProduct::Activations DotProduct::prepareLanes(Value codes) {
-  if (takesBytes())
-    return {vector::BitCastOp::create(kb.b, kb.loc, bytes, codes)};
+SmallVector<Value> DotProduct::widenCodes(Value codes) {
   Value pairs = vector::BitCastOp::create(kb.b, kb.loc, words, codes);
   return {arith::AndIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 255)),
           arith::ShRUIOp::create(kb.b, kb.loc, pairs, kb.integer(words, 8))};
+}
+
+DotProduct::Activations DotProduct::prepareLanes(Value codes) {
+  if (takesBytes())
+    return {vector::BitCastOp::create(kb.b, kb.loc, bytes, codes)};
+  return widenCodes(codes);
 }
 
 DotProduct::Activations DotProduct::prepare(Value dword) {
@@ -162,11 +164,16 @@ Value DotProduct::accumulate(Value sum, const Activations &codes, const Weights 
     return arith::AddIOp::create(kb.b, kb.loc, sum, kb.intrinsic(name, words, {codes[0], weights[0]}));
   }
   for (size_t k = 0; k < codes.size(); ++k) {
-    Value products = form == StepForm::Words ? maddPairs(codes[k], weights[k])
-                                             : arith::MulIOp::create(kb.b, kb.loc, codes[k], weights[k]);
+    Value products =
+        takesWords() ? maddPairs(codes[k], weights[k]) : arith::MulIOp::create(kb.b, kb.loc, codes[k], weights[k]);
     sum = arith::AddIOp::create(kb.b, kb.loc, sum, products);
   }
   return sum;
+}
+
+Value DotProduct::accumulateWords(Value sum, Value twoCodes, Value weights) {
+  Value codes = vector::BitCastOp::create(kb.b, kb.loc, words, kb.splat(dwords, twoCodes));
+  return arith::AddIOp::create(kb.b, kb.loc, sum, maddPairs(codes, weights));
 }
 
 Value DotProduct::addPairs(Value sum, Value pairs) {

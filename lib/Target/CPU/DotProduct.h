@@ -30,6 +30,8 @@ public:
   Activations prepare(mlir::Value dword);
   /// The same of a register that holds four codes of every lane.
   Activations prepareLanes(mlir::Value codes);
+  /// A register of codes as the int16 of even and of odd positions.
+  llvm::SmallVector<mlir::Value> widenCodes(mlir::Value codes);
   /// Weights of one register that lie in memory as `accumulate` needs them: int8, or widened the int16 of even and then
   /// of odd positions, or the int32 of each position.
   Weights loadPrepared(mlir::Value pointer);
@@ -40,6 +42,8 @@ public:
   mlir::Value zeroPairs() { return kb.integer(words, 0); }
   /// sum + products; `sum` has int32 lanes, in the form `Pairs` int16 ones.
   mlir::Value accumulate(mlir::Value sum, const Activations &codes, const Weights &weights);
+  /// sum + products of the even or the odd positions of a step: two int16 codes and the part of `Weights` for them.
+  mlir::Value accumulateWords(mlir::Value sum, mlir::Value twoCodes, mlir::Value weights);
   /// sum + the int16 sums of `Pairs`.
   mlir::Value addPairs(mlir::Value sum, mlir::Value pairs);
 
@@ -49,6 +53,7 @@ private:
   mlir::Value decode(mlir::Value indices, msq::FormatAttr format, int64_t zero);
   mlir::Value maddPairs(mlir::Value a, mlir::Value b);
   Weights widen(mlir::Value weights);
+  bool takesWords() const { return form == StepForm::Words || form == StepForm::WideWords; }
   bool takesBytes() const { return form == StepForm::Dot || form == StepForm::Pairs; }
 
   KernelBuilder &kb;

@@ -20,6 +20,7 @@ static constexpr int64_t mostRows = 14;
 /// Rows that registers hold: accumulators, the weights of a step, the codes of a row, and what computes with them.
 static int64_t rowsThatFit(const CpuTarget &target, StepForm form, int64_t vectors) {
   int64_t perVector = form == StepForm::Words ? 2 : form == StepForm::Dwords ? 4 : 1;
+  // Wide words are multiplied half a step after the other.
   int64_t temporaries = form == StepForm::Words ? 3 : form == StepForm::Dwords ? 5 : 2;
   int64_t spare = int64_t(target.vectorRegisters) - perVector * vectors - temporaries;
   return std::clamp<int64_t>(spare / vectors, 1, mostRows);
@@ -31,7 +32,8 @@ static int64_t rowsThatFit(const CpuTarget &target, StepForm form, int64_t vecto
 double stepCost(StepForm form, int64_t rows, int64_t vectors) {
   bool chained = form == StepForm::Real || form == StepForm::Dot;
   bool widens = form == StepForm::Words || form == StepForm::Dwords;
-  int64_t busy = std::max({rows * vectors, rows + vectors, int64_t(chained ? 10 : 1)});
+  int64_t products = (form == StepForm::WideWords ? 2 : 1) * rows * vectors;
+  int64_t busy = std::max({products, rows + vectors, int64_t(chained ? 10 : 1)});
   return double(busy) + (widens ? 0.5 * double(rows) : 0.0) + 2.0 * double(vectors) + 1;
 }
 

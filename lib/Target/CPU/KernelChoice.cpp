@@ -35,7 +35,8 @@ LayerShape LayerShape::of(lowbit::ConvOp op) {
   int32_t zero = int32_t(op.getWeightZero());
   layer.weightBits = format.getBits();
   layer.inputBits = cpu::inputBits(op);
-  layer.planes = layer.storageBits() == 8 ? anybit_weight_planes(uint32_t(format.getKind()), layer.weightBits, zero) : 1;
+  layer.planes =
+      layer.storageBits() == 8 ? anybit_weight_planes(uint32_t(format.getKind()), layer.weightBits, zero) : 1;
   layer.hasPlanes = format.getKind() != msq::FormatKind::Unsigned;
   return layer;
 }
@@ -60,7 +61,11 @@ std::string toString(const KernelChoice &choice) {
 
 StepForm formOf(const LayerShape &layer, const CpuTarget &target) {
   bool fits = layer.planes == 1 && layer.weightBits + layer.inputBits < 16;
-  return layer.real ? StepForm::Real : stepForm(target, fits);
+  if (layer.real)
+    return StepForm::Real;
+  StepForm form = stepForm(target, fits);
+  bool evenWindows = layer.inputs % 2 == 0 || (layer.groups == 1 && layer.strideWidth % 2 == 0);
+  return form == StepForm::Words && evenWindows ? StepForm::WideWords : form;
 }
 
 /// Pairs of planes beyond which counting is never considered.
@@ -98,11 +103,13 @@ static double tileWork(const LayerShape &layer, const KernelChoice &choice, cons
   int64_t blocks = layer.groups * llvm::divideCeil(registers, choice.vectors);
   int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
   bool inRuns = !layer.real && layer.groups == 1 && layer.inputs % 4 != 0;
-  int64_t runs = inRuns ? layer.kernelHeight : layer.taps(), run = inRuns ? layer.kernelWidth * layer.inputs : layer.inputs;
+  int64_t runs = inRuns ? layer.kernelHeight : layer.taps(),
+          run = inRuns ? layer.kernelWidth * layer.inputs : layer.inputs;
   int64_t steps = runs * llvm::divideCeil(run, layer.real ? 1 : 4) * layer.planes;
   double widening = layer.real || layer.storageBits() == 8 ? 0 : 2.0 * double(steps * blocks * choice.vectors);
-  return double(tiles) * (double(steps) * stepCost(form, rows, choice.vectors) +
-                          epilogueWork * double(rows * choice.vectors)) + widening;
+  return double(tiles) *
+             (double(steps) * stepCost(form, rows, choice.vectors) + epilogueWork * double(rows * choice.vectors)) +
+         widening;
 }
 
 static double countingWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
@@ -112,8 +119,8 @@ static double countingWork(const LayerShape &layer, const KernelChoice &choice, 
   int64_t tiles =
       layer.groups * llvm::divideCeil(registers, choice.vectors) * llvm::divideCeil(layer.positions(), rows);
   double word = double(3 * rows * choice.vectors + rows + choice.vectors);
-  double perTile = double(layer.weightBits * layer.inputBits * words) * word +
-                   epilogueWork * double(rows * choice.vectors);
+  double perTile =
+      double(layer.weightBits * layer.inputBits * words) * word + epilogueWork * double(rows * choice.vectors);
   // What lies between the strides of a kernel of one position is skipped.
   int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
   double cut = double(layer.positions() * strides * layer.groups * llvm::divideCeil(layer.inputs, 32));

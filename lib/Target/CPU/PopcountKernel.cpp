@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ColumnTile.h"
+#include "InputFrame.h"
 #include "anybit/Target/CPU/DotTile.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -31,9 +32,6 @@ private:
   /// Planes of one row of the frame from `from` to `to`.
   void packRow(Value from, Value to);
   void packChannels(Value from, Value to, int64_t channels);
-  /// Row `row` of all frames: of the image it is in, and its address in the input.
-  Value frameRow(Value position, int64_t below);
-  Value rowAddress(Value row);
 
   /// What a pass over the reduction carries: sums, and the counts of bytes where the target counts bytes.
   SmallVector<Value> countPair(int64_t weightBit, int64_t inputBit, Value weights, ArrayRef<Value> rowPointers,
@@ -49,25 +47,17 @@ private:
   int64_t planeBytes() const { return g.kernelHeight * g.kernelWidth * words() * wordBytes(); }
 
   bool countsWords;
-  PixelStrides source;
-  /// Rows and positions of the frame that windows read, and their distance in the input: a kernel of one row or
-  /// column skips what lies between its strides.
-  int64_t frameHeight, frameWidth, stepHeight, stepWidth;
+  InputFrame frame;
+  int64_t sourcePixel; ///< Distance of the positions of the frame in the input, bytes.
 };
 
 PopcountKernel::PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-    : ColumnTile(builder, op, views, target), countsWords(target.countsWords), source(views[0]),
-      stepHeight(g.kernelHeight == 1 ? g.strideHeight : 1), stepWidth(g.kernelWidth == 1 ? g.strideWidth : 1) {
+    : ColumnTile(builder, op, views, target), countsWords(target.countsWords),
+      frame(g, arguments.inputView(), /*skipsColumns=*/true), sourcePixel(input.pixel * frame.stepWidth) {
   rows = countingRows(target, vectors, g.positions());
-  strideHeight = g.strideHeight / stepHeight;
-  strideWidth = g.strideWidth / stepWidth;
-  frameHeight = (g.height - 1) * strideHeight + (g.kernelHeight - 1) * g.dilationHeight + 1;
-  frameWidth = (g.width - 1) * strideWidth + (g.kernelWidth - 1) * g.dilationWidth + 1;
   groupBytes = inputBits() * words() * 4;
-  input.pixel = g.groups * groupBytes;
-  input.row = frameWidth * input.pixel;
-  input.batch = frameHeight * input.row;
-  inputBytes = g.batch * input.batch;
+  readFrame(frame, g.groups * groupBytes);
+  inputBytes = frame.rows() * input.row;
 }
 
 /// One plane after the other of the first `channels` channels at `from`: a lane's bit is moved to its sign, and the
@@ -85,8 +75,8 @@ void PopcountKernel::packChannels(Value from, Value to, int64_t channels) {
 
 void PopcountKernel::packRow(Value from, Value to) {
   int64_t full = g.channelsIn / 32, rest = g.channelsIn % 32;
-  kb.loop(frameWidth, [&](Value x) {
-    Value pixelFrom = kb.at(from, kb.mul(x, source.pixel * stepWidth)), pixelTo = kb.at(to, kb.mul(x, input.pixel));
+  kb.loop(frame.width, [&](Value x) {
+    Value pixelFrom = kb.at(from, kb.mul(x, sourcePixel)), pixelTo = kb.at(to, kb.mul(x, input.pixel));
     kb.loop(g.groups, [&](Value group) {
       Value groupFrom = kb.at(pixelFrom, kb.mul(group, g.channelsIn)),
             groupTo = kb.at(pixelTo, kb.mul(group, groupBytes));
@@ -100,31 +90,8 @@ void PopcountKernel::packRow(Value from, Value to) {
   });
 }
 
-/// The row, counted over the frames of all images, `below` rows below the first of the window of output `position`.
-Value PopcountKernel::frameRow(Value position, int64_t below) {
-  auto divide = [&](Value value, int64_t by) -> Value {
-    return kb.b.createOrFold<arith::DivUIOp>(kb.loc, value, kb.index(by));
-  };
-  Value row = divide(position, g.width);
-  if (g.batch == 1)
-    return kb.add(kb.mul(row, strideHeight), below);
-  Value image = divide(row, g.height), inImage = kb.b.createOrFold<arith::RemUIOp>(kb.loc, row, kb.index(g.height));
-  return kb.add(kb.add(kb.mul(image, frameHeight), kb.mul(inImage, strideHeight)), below);
-}
-
-Value PopcountKernel::rowAddress(Value row) {
-  if (g.batch == 1)
-    return kb.at(kb.argument(ConvArguments::input), kb.mul(row, source.row * stepHeight));
-  Value image = arith::DivUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
-  Value inImage = arith::RemUIOp::create(kb.b, kb.loc, row, kb.index(frameHeight));
-  return kb.at(kb.argument(ConvArguments::input),
-               kb.add(kb.mul(image, source.batch), kb.mul(inImage, source.row * stepHeight)));
-}
-
 Value PopcountKernel::prepareInput(Value first, Value last) {
-  Value from = frameRow(first, 0), to = frameRow(last, (g.kernelHeight - 1) * g.dilationHeight + 1);
-  kb.loop(from, to, [&](Value row) { packRow(rowAddress(row), kb.at(kb.scratch(), kb.mul(row, input.row))); });
-  return kb.scratch();
+  return frame.rewriteRows(kb, first, last, input.row, [&](Value from, Value to) { packRow(from, to); });
 }
 
 /// counts +- ones of 32 channels, for every row and register.

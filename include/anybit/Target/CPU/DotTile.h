@@ -12,11 +12,12 @@ namespace anybit::cpu {
 
 /// What multiplies one step of a reduction: four codes of a row with four weights of every column, or one real.
 enum class StepForm {
-  Real,   ///< float32 multiply-add.
-  Dot,    ///< VPDPBUSD into int32.
-  Pairs,  ///< VPMADDUBSW into int16, widened after a proven number of steps (recipe R9).
-  Words,  ///< VPMADDWD on codes and weights widened to int16: exact for all.
-  Dwords, ///< int32 multiplies: any target.
+  Real,      ///< float32 multiply-add.
+  Dot,       ///< VPDPBUSD into int32.
+  Pairs,     ///< VPMADDUBSW into int16, widened after a proven number of steps (recipe R9).
+  Words,     ///< VPMADDWD on codes and weights widened to int16: exact for all.
+  WideWords, ///< The same on codes that were widened before the tiles.
+  Dwords,    ///< int32 multiplies: any target.
 };
 
 /// The form for codes; `pairSteps` is that of `#lowbit.packed`, 0 where int16 sums are not proven.
