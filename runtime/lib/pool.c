@@ -5,8 +5,10 @@
 
 #include <string.h>
 
-/* Looks at a flag before a thread sleeps: some tens of microseconds, more than a dispatch of glue takes. */
-enum { kSpins = 1000 };
+/* Looks at a flag before a thread sleeps. Between runs: some tens of microseconds, so that idle sessions cost no energy.
+   During a run: a millisecond, more than a thread waits for another in one dispatch. Waking it would take longer than
+   most dispatches, in a virtual machine, whose idle processors are given to others, most of all. */
+enum { kSpinsIdle = 1000, kSpinsInRun = 20000 };
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -26,7 +28,7 @@ static void do_part(anybit_pool *pool, uint32_t part) {
 /* Sleeping and waking are a handshake of two sequentially consistent pairs: the sleeper counts itself, then looks at
    the epoch; the caller moves the epoch, then looks at the count. One of them sees the other. */
 static void await_epoch(anybit_pool *pool, uint32_t seen) {
-  for (int i = 0; i < kSpins; ++i) {
+  for (int i = 0; i < (atomic_load_explicit(&pool->in_run, memory_order_relaxed) ? kSpinsInRun : kSpinsIdle); ++i) {
     if (atomic_load_explicit(&pool->epoch, memory_order_acquire) != seen)
       return;
     relax();
@@ -57,7 +59,7 @@ static void finish_part(anybit_pool *pool) {
 }
 
 static void await_workers(anybit_pool *pool) {
-  for (int i = 0; i < kSpins; ++i) {
+  for (int i = 0; i < kSpinsInRun; ++i) {
     if (atomic_load_explicit(&pool->working, memory_order_acquire) == 0)
       return;
     relax();
@@ -128,4 +130,8 @@ void anybit_pool_run(anybit_pool *pool, anybit_kernel_function function, void *c
   announce(pool);
   do_part(pool, 0);
   await_workers(pool);
+}
+
+void anybit_pool_set_in_run(anybit_pool *pool, int in_run) {
+  atomic_store_explicit(&pool->in_run, in_run, memory_order_relaxed);
 }

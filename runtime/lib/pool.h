@@ -27,6 +27,7 @@ typedef struct anybit_pool {
   /* The job; written before `epoch` moves, read after. */
   _Alignas(ANYBIT_ALIGNMENT) _Atomic uint32_t epoch;
   _Atomic int stop;
+  _Atomic int in_run; /* more dispatches follow soon */
   anybit_kernel_function function;
   void *const *arguments;
   int64_t grid;
@@ -43,5 +44,8 @@ void anybit_pool_stop(anybit_pool *pool);
 
 /* Calls `function` for all of [0, grid) and returns when every part is done. One caller at a time. */
 void anybit_pool_run(anybit_pool *pool, anybit_kernel_function function, void *const *arguments, int64_t grid);
+
+/* Whether dispatches of one run are in flight, between which workers should stay awake. */
+void anybit_pool_set_in_run(anybit_pool *pool, int in_run);
 
 #endif /* ANYBIT_LIB_POOL_H */

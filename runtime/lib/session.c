@@ -271,8 +271,10 @@ anybit_status anybit_session_run(anybit_session *session, const void *const *inp
   uint64_t saved = anybit_enter_fp_environment();
   run_pointers run = {inputs, outputs, NULL};
   const anybit_variant *variant = &d->variants[anybit_store_acquire(&session->store, &run.slot)];
+  anybit_pool_set_in_run(&session->pool, 1);
   for (uint32_t i = 0; i < variant->dispatch_count; ++i)
     run_dispatch(session, &run, &variant->dispatches[i]);
+  anybit_pool_set_in_run(&session->pool, 0);
   anybit_leave_fp_environment(saved);
   atomic_store_explicit(&session->running, 0, memory_order_release);
   return ANYBIT_OK;

@@ -19,21 +19,26 @@
 // PORTABLE-NOT:     llvm.call_intrinsic
 // PORTABLE:         arith.sitofp
 
-// SSE2, AVX2 and AVX-512BW: even and odd bytes as int16 pairs, multiplied and added without loss.
+// SSE2, AVX2 and AVX-512BW: even and odd bytes as int16 pairs, multiplied and added without loss. Codes are widened into
+// scratch memory before the tiles; one load broadcasts two of them.
 // MADD-LABEL: func.func @conv_dot4
-// MADD:         %[[PAIRS:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi8> to vector<[[WORDS:.+]]xi16>
+// MADD:         %[[CODES:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi32> to vector<[[WORDS:.+]]xi16>
+// MADD:         %[[CODES_EVEN:.+]] = arith.andi %[[CODES]], %{{.+}} : vector<[[WORDS]]xi16>
+// MADD:         %[[CODES_ODD:.+]] = arith.shrui %[[CODES]], %{{.+}} : vector<[[WORDS]]xi16>
+// MADD:         llvm.store %[[CODES_EVEN]], %{{.+}}
+// MADD:         llvm.store %[[CODES_ODD]], %{{.+}}
+// MADD:         %[[PAIRS:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi8> to vector<[[WORDS]]xi16>
 // MADD:         %[[RAISED:.+]] = arith.shli %[[PAIRS]], %{{.+}} : vector<[[WORDS]]xi16>
 // MADD-NEXT:    %[[EVEN:.+]] = arith.shrsi %[[RAISED]], %{{.+}} : vector<[[WORDS]]xi16>
 // MADD-NEXT:    %[[ODD:.+]] = arith.shrsi %[[PAIRS]], %{{.+}} : vector<[[WORDS]]xi16>
-// MADD:         %[[CODES:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi32> to vector<[[WORDS]]xi16>
-// MADD:         %[[CODES_EVEN:.+]] = arith.andi %[[CODES]], %{{.+}} : vector<[[WORDS]]xi16>
-// MADD:         %[[CODES_ODD:.+]] = arith.shrui %[[CODES]], %{{.+}} : vector<[[WORDS]]xi16>
-// SSE2:         llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"(%[[CODES_EVEN]], %[[EVEN]]) : (vector<8xi16>, vector<8xi16>) -> vector<4xi32>
-// SSE2:         llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"(%[[CODES_ODD]], %[[ODD]]) : (vector<8xi16>, vector<8xi16>) -> vector<4xi32>
-// AVX2:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[CODES_EVEN]], %[[EVEN]]) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
-// AVX2:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[CODES_ODD]], %[[ODD]]) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
-// AVX512:       llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%[[CODES_EVEN]], %[[EVEN]]) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
-// AVX512:       llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%[[CODES_ODD]], %[[ODD]]) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
+// MADD:         %[[TWO_EVEN:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi32> to vector<[[WORDS]]xi16>
+// SSE2:         llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"(%[[TWO_EVEN]], %[[EVEN]]) : (vector<8xi16>, vector<8xi16>) -> vector<4xi32>
+// AVX2:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[TWO_EVEN]], %[[EVEN]]) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
+// AVX512:       llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%[[TWO_EVEN]], %[[EVEN]]) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
+// MADD:         %[[TWO_ODD:.+]] = vector.bitcast %{{.+}} : vector<{{.+}}xi32> to vector<[[WORDS]]xi16>
+// SSE2:         llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"(%[[TWO_ODD]], %[[ODD]]) : (vector<8xi16>, vector<8xi16>) -> vector<4xi32>
+// AVX2:         llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[TWO_ODD]], %[[ODD]]) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
+// AVX512:       llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%[[TWO_ODD]], %[[ODD]]) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
 
 // With VNNI it is one instruction, whose second operand is the unsigned one: the codes.
 // VNNI-LABEL: func.func @conv_dot4
