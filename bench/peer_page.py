@@ -25,7 +25,8 @@ not of different rows. `load` is the number of processes that ran or waited, our
 OpenVINO and IREE int8 compute the QDQ file of ONNX Runtime's own quantizer; LiteRT computes the int8 files of MLPerf
 Tiny, which others trained and quantized. ResNet-18, ResNet-50 and MobileNetV1 have random weights. Ours are the C
 interface, first and last layers of all candidates at 8 bits; the others are the call of their Python package that does
-least. TVM is compiled by its default pipeline, without tuning. In brackets: the largest ratio that is good enough.
+least. TVM is compiled by its default pipeline, without tuning. In brackets: the largest ratio that is good enough. At `avx2`
+OpenVINO multiplies with saturation and gives other results than elsewhere, ours are exact (docs/kernels.md, `conv-dot4`).
 """
 
 
