@@ -124,7 +124,7 @@ anybit_packing Packer::choosePacking() {
   packing.input_bits = 0;
   msq::FormatAttr format = *op.getWeightFormat();
   unsigned bits = format.getBits();
-  if (chosen().getFamily() == lowbit::Family::Popcount) {
+  if (lowbit::isInPlanes(chosen().getFamily())) {
     packing.order = ANYBIT_ORDER_PLANES;
     packing.input_bits = cpu::inputBits(op);
     packing.storage_bits = bits;

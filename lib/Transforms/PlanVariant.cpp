@@ -270,7 +270,7 @@ void VariantPlanner::emit() {
     auto packed =
         cast<lowbit::PackedAttr>(cast<RankedTensorType>(rebuild.op.getWeights().getType()).getEncoding());
     msq::FormatAttr format = *rebuild.op.getWeightFormat();
-    bool isPlanes = packed.getFamily() == lowbit::Family::Popcount;
+    bool isPlanes = lowbit::isInPlanes(packed.getFamily());
     plan::RebuildOp::create(builder, rebuild.op.getLoc(), rebuild.master.getValue(), rebuild.scales.getValue(),
                             rebuild.alpha, weightFormat(format), format.getBits(), packed.getColumns(),
                             packed.getBits(), packed.getTaps(), rebuild.op.getInputZero(), rebuild.weightOffset,

@@ -1,6 +1,6 @@
 //===- ColumnTile.h - register tiles with columns in lanes ------*- C++ -*-===//
 //
-// What the families dot4, real and popcount share: a tile of `rows` output positions by `vectors` registers of output
+// What the families dot4, real, popcount and table share: a tile of `rows` output positions by `vectors` registers of output
 // channels, its place in the grid, and the epilogue. A family computes the sums of a tile.
 //
 //===----------------------------------------------------------------------===//
@@ -77,6 +77,8 @@ private:
 /// Weights in ANYBIT_ORDER_PLANES.
 Kernel buildPopcountKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
                            const CpuTarget &target);
+Kernel buildTableKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
+                        const CpuTarget &target);
 
 } // namespace anybit::cpu
 

@@ -240,6 +240,8 @@ Kernel buildConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> vie
     return buildDepthwiseKernel(builder, op, views, target);
   if (packed.getFamily() == lowbit::Family::Popcount)
     return buildPopcountKernel(builder, op, views, target);
+  if (packed.getFamily() == lowbit::Family::Table)
+    return buildTableKernel(builder, op, views, target);
   if (packed.getFamily() == lowbit::Family::Amx)
     return buildAmxKernel(builder, op, views, target);
   return ConvKernel(builder, op, views, target).build(op.isReal() ? "conv-real" : "conv-dot4");

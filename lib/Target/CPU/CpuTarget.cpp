@@ -15,7 +15,7 @@ namespace anybit {
 /// Features that kernels use by name or that the compiler may use on its own. An artifact asks for those of these that
 /// its target has; the runtime checks them by CPUID.
 static constexpr StringLiteral kernelFeatures[] = {
-    "sse4.2",   "popcnt",   "avx",      "avx2",        "fma",         "f16c",         "bmi",
+    "ssse3",    "sse4.2",   "popcnt",   "avx",      "avx2",        "fma",         "f16c",         "bmi",
     "bmi2",     "lzcnt",    "movbe",    "avx512f",     "avx512bw",    "avx512vl",     "avx512dq",
     "avx512cd", "avx512vnni", "avx512vbmi", "avx512vbmi2", "avx512bitalg", "avx512vpopcntdq", "gfni",
     "avxvnni",  "amx-tile", "amx-int8"};
@@ -88,6 +88,7 @@ static void chooseForms(CpuTarget &target, const StringSet<> &has) {
     target.dot = has.contains("avxvnni") ? DotForm::Vnni : DotForm::Madd;
   }
   target.wordPairs = has.contains("sse2");
+  target.shufflesBytes = has.contains("ssse3");
   chooseRates(target, has);
   target.fma = has.contains("fma") || has.contains("neon") || has.contains("f");
 }

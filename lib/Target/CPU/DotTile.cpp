@@ -52,6 +52,21 @@ int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions
   return std::min(positions, std::clamp<int64_t>(spare / vectors, 1, 6));
 }
 
+int64_t tableRows(const CpuTarget &target, int64_t vectors, int64_t inputBits, int64_t positions) {
+  // Sums of bytes stay in registers. Those of 16 bits, two registers each, do so where sums of long codes become them
+  // after a few tables.
+  int64_t byteVectors = vectors / 4, best = 1;
+  int64_t spare = int64_t(target.vectorRegisters) - byteVectors - 2;
+  int64_t most = inputBits > 3 ? spare / (3 * byteVectors) : 8 / byteVectors;
+  auto cost = [&](int64_t rows) {
+    return llvm::divideCeil(positions, rows) * (2 * rows * byteVectors + rows + 2 * byteVectors);
+  };
+  for (int64_t rows = 2; rows <= std::min(positions, most); ++rows)
+    if (cost(rows) <= cost(best))
+      best = rows;
+  return best;
+}
+
 int64_t chooseVectors(const CpuTarget &target, StepForm form, int64_t outputs, int64_t positions) {
   int64_t registers = llvm::divideCeil(outputs, int64_t(target.lanes32()));
   if (registers <= 2)

@@ -1,7 +1,7 @@
 //===- InputFrame.h - the rows of an input that windows read ----*- C++ -*-===//
 //
-// What the kernels share that rewrite their input to the scratch of the thread before they multiply it: `popcount` cuts
-// it into planes, `dot4` without byte products widens it.
+// What the kernels share that rewrite their input to the scratch of the thread before they multiply it: `popcount` and
+// `table` (FrameTile.h) change its form, `dot4` without byte products widens it.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ANYBIT_LIB_TARGET_CPU_INPUTFRAME_H

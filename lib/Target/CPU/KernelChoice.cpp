@@ -47,10 +47,10 @@ llvm::Expected<WantedChoice> parseWantedChoice(StringRef text) {
   std::optional<Family> family = lowbit::symbolizeFamily(name);
   bool isDepthwise = family == Family::Depthwise;
   if (!name.empty() && (!family || isDepthwise))
-    return llvm::createStringError("unknown kernel family '" + name + "', expected dot4, amx, popcount or real");
+    return llvm::createStringError("unknown kernel family '" + name + "', expected dot4, amx, popcount, table or real");
   bool counted = text.contains(':');
-  if (counted && (!llvm::to_integer(count, wanted.vectors, 10) || wanted.vectors < 1 || wanted.vectors > 4))
-    return llvm::createStringError("'" + count + "' registers of columns, expected 1 to 4");
+  if (counted && (!llvm::to_integer(count, wanted.vectors, 10) || wanted.vectors < 1 || wanted.vectors > 8))
+    return llvm::createStringError("'" + count + "' registers of columns, expected 1 to 8");
   wanted.family = family;
   return wanted;
 }
@@ -71,6 +71,21 @@ StepForm formOf(const LayerShape &layer, const CpuTarget &target) {
 /// Pairs of planes beyond which counting is never considered.
 static constexpr unsigned mostPairsOfPlanes = 8;
 
+/// Passes over tables (planes of weights by digits of codes) beyond which they are never considered, and the bytes of
+/// tables and of indices that a thread may have in its scratch.
+static constexpr unsigned mostTablePasses = 3;
+static constexpr int64_t mostTableBytes = 16 << 20, mostIndexBytes = 1 << 20;
+
+static bool hasTables(const LayerShape &layer, const CpuTarget &target) {
+  if (layer.real || !layer.hasPlanes || !target.shufflesBytes)
+    return false;
+  int64_t digits = tableDigits(layer.inputBits), quads = llvm::divideCeil(layer.inputs, 4);
+  int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
+  int64_t indexBytes = layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
+  return layer.weightBits * digits <= mostTablePasses && indexBytes <= mostIndexBytes &&
+         layer.positions() * strides * layer.groups * quads * 16 * digits <= mostTableBytes;
+}
+
 SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTarget &target) {
   if (layer.isDepthwise() && (layer.real || layer.planes == 1))
     return {{Family::Depthwise, 1}};
@@ -90,6 +105,10 @@ SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTar
       choices.push_back({Family::Amx, vectors});
   if (!layer.real && layer.hasPlanes && layer.weightBits * layer.inputBits <= mostPairsOfPlanes)
     add(Family::Popcount, std::min<int64_t>(registers, 4));
+  if (hasTables(layer, target))
+    for (int64_t vectors : {4, 8})
+      if (vectors == 4 || registers > 4)
+        choices.push_back({Family::Table, vectors});
   return choices;
 }
 
@@ -127,12 +146,32 @@ static double countingWork(const LayerShape &layer, const KernelChoice &choice, 
   return double(tiles) * perTile + cut * (2 + 3.0 * layer.inputBits);
 }
 
+/// Lookups and additions of bytes, what they become where bytes and 16 bits are full, and building of the tables.
+static double lookupWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
+  int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
+  int64_t blocks = layer.groups * llvm::divideCeil(registers, choice.vectors), digits = tableDigits(layer.inputBits);
+  int64_t rows = tableRows(target, choice.vectors, layer.inputBits, layer.positions());
+  int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
+  int64_t quads = llvm::divideCeil(layer.inputs, 4), byteVectors = choice.vectors / 4;
+  double widening = 3.0 / double(63 / ((1 << std::min(layer.inputBits, 4U)) - 1));
+  double group = double(rows * byteVectors) * (2 + widening) + double(rows + byteVectors);
+  double passes = double(layer.weightBits * digits);
+  double perTile = passes * (double(layer.taps() * quads) * group + 8.0 * double(rows * byteVectors)) +
+                   epilogueWork * double(rows * choice.vectors);
+  int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
+  double build = 4.0 * double(layer.positions() * strides * layer.groups * quads * digits);
+  double expand = 3.0 * double(layer.weightBits * blocks * layer.taps() * quads * byteVectors);
+  return double(tiles) * perTile + build + expand;
+}
+
 double workOf(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
   switch (choice.family) {
   case Family::Amx:
     return amxWork(layer, choice.vectors * int64_t(target.lanes32()));
   case Family::Popcount:
     return countingWork(layer, choice, target);
+  case Family::Table:
+    return lookupWork(layer, choice, target);
   default:
     return tileWork(layer, choice, target);
   }
@@ -141,6 +180,9 @@ double workOf(const LayerShape &layer, const KernelChoice &choice, const CpuTarg
 double nominalRate(Family family, const CpuTarget &target) {
   if (family == Family::Amx)
     return target.tileRate;
+  // One lookup a cycle, or two of 256 bits.
+  if (family == Family::Table)
+    return target.vectorBits == 256 ? 2 : 1;
   return (family == Family::Popcount ? target.countRate : target.productRate) / target.lanes32();
 }
 

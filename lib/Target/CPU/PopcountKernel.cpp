@@ -7,8 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ColumnTile.h"
-#include "InputFrame.h"
+#include "FrameTile.h"
 #include "anybit/Target/CPU/DotTile.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -20,18 +19,15 @@ using namespace mlir;
 namespace anybit::cpu {
 namespace {
 
-class PopcountKernel : public ColumnTile {
+class PopcountKernel : public FrameTile {
 public:
   PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
 
 private:
   SmallVector<Value> sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
   int64_t blockBytes() const override { return packed.getBits() * planeBytes(); }
-  Value prepareInput(Value first, Value last) override;
-
-  /// Planes of one row of the frame from `from` to `to`.
-  void packRow(Value from, Value to);
-  void packChannels(Value from, Value to, int64_t channels);
+  void prepareChannels(Value from, Value to) override;
+  void packWord(Value from, Value to, int64_t channels);
 
   /// What a pass over the reduction carries: sums, and the counts of bytes where the target counts bytes.
   SmallVector<Value> countPair(int64_t weightBit, int64_t inputBit, Value weights, ArrayRef<Value> rowPointers,
@@ -47,22 +43,17 @@ private:
   int64_t planeBytes() const { return g.kernelHeight * g.kernelWidth * words() * wordBytes(); }
 
   bool countsWords;
-  InputFrame frame;
-  int64_t sourcePixel; ///< Distance of the positions of the frame in the input, bytes.
 };
 
 PopcountKernel::PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-    : ColumnTile(builder, op, views, target), countsWords(target.countsWords),
-      frame(g, arguments.inputView(), /*skipsColumns=*/true), sourcePixel(input.pixel * frame.stepWidth) {
+    : FrameTile(builder, op, views, target), countsWords(target.countsWords) {
   rows = countingRows(target, vectors, g.positions());
-  groupBytes = inputBits() * words() * 4;
-  readFrame(frame, g.groups * groupBytes);
-  inputBytes = frame.rows() * input.row;
+  layOut(inputBits() * words() * 4);
 }
 
 /// One plane after the other of the first `channels` channels at `from`: a lane's bit is moved to its sign, and the
 /// signs of a register are a word.
-void PopcountKernel::packChannels(Value from, Value to, int64_t channels) {
+void PopcountKernel::packWord(Value from, Value to, int64_t channels) {
   auto bytes = VectorType::get({32}, kb.i8);
   Value codes = kb.loadLanes(bytes, from, channels), zero = kb.integer(bytes, 0);
   for (int64_t bit = 0; bit < inputBits(); ++bit) {
@@ -73,25 +64,12 @@ void PopcountKernel::packChannels(Value from, Value to, int64_t channels) {
   }
 }
 
-void PopcountKernel::packRow(Value from, Value to) {
+void PopcountKernel::prepareChannels(Value from, Value to) {
   int64_t full = g.channelsIn / 32, rest = g.channelsIn % 32;
-  kb.loop(frame.width, [&](Value x) {
-    Value pixelFrom = kb.at(from, kb.mul(x, sourcePixel)), pixelTo = kb.at(to, kb.mul(x, input.pixel));
-    kb.loop(g.groups, [&](Value group) {
-      Value groupFrom = kb.at(pixelFrom, kb.mul(group, g.channelsIn)),
-            groupTo = kb.at(pixelTo, kb.mul(group, groupBytes));
-      if (full)
-        kb.loop(full, [&](Value word) {
-          packChannels(kb.at(groupFrom, kb.mul(word, 32)), kb.at(groupTo, kb.mul(word, 4)), 32);
-        });
-      if (rest)
-        packChannels(kb.at(groupFrom, full * 32), kb.at(groupTo, full * 4), rest);
-    });
-  });
-}
-
-Value PopcountKernel::prepareInput(Value first, Value last) {
-  return frame.rewriteRows(kb, first, last, input.row, [&](Value from, Value to) { packRow(from, to); });
+  if (full)
+    kb.loop(full, [&](Value word) { packWord(kb.at(from, kb.mul(word, 32)), kb.at(to, kb.mul(word, 4)), 32); });
+  if (rest)
+    packWord(kb.at(from, full * 32), kb.at(to, full * 4), rest);
 }
 
 /// counts +- ones of 32 channels, for every row and register.

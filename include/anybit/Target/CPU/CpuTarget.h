@@ -39,6 +39,7 @@ struct CpuTarget {
   double productRate = 4, countRate = 20;
   double tileRate = 0; ///< The same of a full tile of byte products (AMX); 0: the target has none.
   bool countsWords = false; ///< Ones of int32 lanes in one instruction (VPOPCNTD).
+  bool shufflesBytes = false; ///< Looks bytes up in a register (PSHUFB) at `vectorBits`.
   bool wordPairs = false; ///< Has PMADDWD at `vectorBits`.
 
   unsigned lanes32() const { return vectorBits / 32; }

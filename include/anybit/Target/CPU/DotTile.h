@@ -36,6 +36,12 @@ double stepCost(StepForm form, int64_t rows, int64_t vectors);
 /// Rows of a tile that counts bits.
 int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions);
 
+/// Digits of four bits that the codes of an input have.
+inline int64_t tableDigits(int64_t inputBits) { return inputBits > 4 ? 2 : 1; }
+
+/// Rows of a tile that looks sums up in tables.
+int64_t tableRows(const CpuTarget &target, int64_t vectors, int64_t inputBits, int64_t positions);
+
 } // namespace anybit::cpu
 
 #endif // ANYBIT_TARGET_CPU_DOTTILE_H

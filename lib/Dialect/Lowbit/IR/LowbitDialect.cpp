@@ -23,6 +23,7 @@ static bool hasBits(Family family, unsigned bits) {
   case Family::Real:
     return bits == 32;
   case Family::Popcount:
+  case Family::Table:
     return bits >= 1 && bits <= 8;
   }
   return false;

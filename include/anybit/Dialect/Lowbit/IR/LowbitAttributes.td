@@ -13,7 +13,7 @@ def Lowbit_PackedAttr : AttrDef<Lowbit_Dialect, "Packed"> {
     step's values side by side (runtime/include/anybit/weights.h), `bits` of storage a weight, `planes` summands. `taps`
     kernel columns lie in one run. Columns come in fours, in eights where a weight is one bit: the columns of a step
     fill whole words. Only `dot4` and `amx` have 1, 2 or 4 bits, runs of several taps, and (at 8 bits) several planes; `popcount`
-    has the bits of the format, 1 to 8; `real` has 32 bits, `depthwise` 8, 16 or 32. With `pair_steps` = T > 0, products of T
+    and `table` have the bits of the format, 1 to 8; `real` has 32 bits, `depthwise` 8, 16 or 32. With `pair_steps` = T > 0, products of T
     consecutive steps, summed in pairs of adjacent values, fit int16 for all codes of the input (docs/kernels.md, R9).
 
     Example: `tensor<2304xi8, #lowbit.packed<dot4, columns = 16, bits = 4, taps = 3, planes = 1>>`.

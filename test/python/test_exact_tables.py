@@ -1,0 +1,54 @@
+"""Layers whose sums are looked up (docs/kernels.md, "table"): equal to the reference on every target."""
+
+import numpy as np
+import pytest
+
+import exact
+from exact import ODD, SIGNED, UNSIGNED
+from test_exact_counting import families, image, network
+
+F32 = np.float32
+# 128, 256 and 512 bits; with VBMI, BITALG and tiles too.
+SSSE3 = "x86-64-v2"
+exact.TARGETS[SSSE3] = set()
+TARGETS = [SSSE3, "x86-64-v3", "x86-64-v4", "x86-64-v4,+avx512vnni", "native"]
+CANDIDATES = [("w1a1", 1, 1, ODD), ("w1a2signed", 1, 2, SIGNED), ("w1a4", 1, 4, ODD), ("w2a3", 2, 3, SIGNED),
+              ("w3a4", 3, 4, ODD), ("w1a8", 1, 8, ODD), ("w1a5signed", 1, 5, SIGNED)]
+FLAGS = ("--kernel", "table")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("channels,groups,batch", [(64, 1, 1), (90, 1, 2), (64, 2, 1), (3, 1, 1), (1100, 1, 1)])
+def test_tables(target, channels, groups, batch, tmp_path):
+    exact.need_target(target)
+    candidates = CANDIDATES if channels == 64 and groups == 1 else CANDIDATES[::2]
+    exact.assert_exact(network(candidates, channels, groups, batch), image(batch, channels), tmp_path, target, flags=FLAGS)
+    assert "table" in families(tmp_path / f"model.{target}.3.so")
+
+
+# Channels of one kernel position whose sums just fit a byte, and 16 bits; more of them, in parts that are not equal.
+EXTREMES = [(1, ODD, 1, 252), (1, ODD, 1, 260), (1, SIGNED, 2, 84), (1, ODD, 2, 88), (1, ODD, 3, 36), (1, SIGNED, 4, 16),
+            (1, ODD, 4, 20), (2, SIGNED, 4, 4368), (1, ODD, 4, 4372), (1, ODD, 8, 8744), (1, SIGNED, 7, 4380),
+            (1, ODD, 2, 21848), (2, ODD, 1, 5), (1, ODD, 6, 1)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("extreme", EXTREMES, ids=str)
+def test_full_sums(extreme, kernel, target, tmp_path):
+    """Rows of the highest and of random codes; columns of the highest, the lowest and random weights."""
+    exact.need_target(target)
+    bits, kind, input_bits, channels = extreme
+    if kernel == 3:
+        channels = -(-channels // 9)
+    rng = np.random.default_rng(3)
+    low, high = (-2 ** (bits - 1), 2 ** (bits - 1) - 1) if kind == SIGNED else (1 - 2**bits, 2**bits - 1)
+    weights = rng.uniform(low, high, (70, channels, kernel, kernel)).astype(F32)
+    weights[:40], weights[40:60] = high, low
+    b = exact.Network([("only", bits, input_bits, kind)], 0)
+    x = b.coded(b.input("x", [1, channels, 5, 7]), UNSIGNED, 1.0, input_bits)
+    b.output(b.plain_conv(x, b.coded_weight(weights, scales=np.ones((1, 70, 1, 1, 1), F32))), 4)
+    codes = np.full((1, channels, 5, 7), 255, F32)
+    codes[:, :, 4] = rng.integers(0, 2**input_bits, (1, channels, 7))
+    exact.assert_exact(b.build(), {"x": codes}, tmp_path, target, flags=FLAGS)
+    assert "table" in families(tmp_path / f"model.{target}.3.so")
