@@ -79,6 +79,9 @@ Kernel buildPopcountKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::Ar
                            const CpuTarget &target);
 Kernel buildTableKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
                         const CpuTarget &target);
+/// The same where the target has VPERMB and VPDPBUSD of 512 bits.
+Kernel buildPermuteKernel(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views,
+                          const CpuTarget &target);
 
 } // namespace anybit::cpu
 

@@ -89,6 +89,7 @@ static void chooseForms(CpuTarget &target, const StringSet<> &has) {
   }
   target.wordPairs = has.contains("sse2");
   target.shufflesBytes = has.contains("ssse3");
+  target.permutesBytes = wide && target.dot == DotForm::Vnni && has.contains("avx512vbmi");
   chooseRates(target, has);
   target.fma = has.contains("fma") || has.contains("neon") || has.contains("f");
 }

@@ -73,17 +73,25 @@ static constexpr unsigned mostPairsOfPlanes = 8;
 
 /// Passes over tables (planes of weights by digits of codes) beyond which they are never considered, and the bytes of
 /// tables and of indices that a thread may have in its scratch.
-static constexpr unsigned mostTablePasses = 3;
+static constexpr unsigned mostTablePasses = 4;
 static constexpr int64_t mostTableBytes = 16 << 20, mostIndexBytes = 1 << 20;
 
 static bool hasTables(const LayerShape &layer, const CpuTarget &target) {
   if (layer.real || !layer.hasPlanes || !target.shufflesBytes)
     return false;
-  int64_t digits = tableDigits(layer.inputBits), quads = llvm::divideCeil(layer.inputs, 4);
+  int64_t digits = tableDigits(target, layer.inputBits), quads = llvm::divideCeil(layer.inputs, 4);
   int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
   int64_t indexBytes = layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
   return layer.weightBits * digits <= mostTablePasses && indexBytes <= mostIndexBytes &&
          layer.positions() * strides * layer.groups * quads * 16 * digits <= mostTableBytes;
+}
+
+/// A register of bytes is four of columns, and two of them are a block at most.
+static void addTables(const CpuTarget &target, int64_t registers, SmallVector<KernelChoice> &choices) {
+  int64_t least = target.permutesBytes ? 1 : 4, most = target.permutesBytes ? 4 : 8;
+  for (int64_t vectors = most; vectors >= least; vectors /= 2)
+    if (vectors == least || vectors / 2 < registers)
+      choices.push_back({Family::Table, vectors});
 }
 
 SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTarget &target) {
@@ -106,9 +114,7 @@ SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTar
   if (!layer.real && layer.hasPlanes && layer.weightBits * layer.inputBits <= mostPairsOfPlanes)
     add(Family::Popcount, std::min<int64_t>(registers, 4));
   if (hasTables(layer, target))
-    for (int64_t vectors : {4, 8})
-      if (vectors == 4 || registers > 4)
-        choices.push_back({Family::Table, vectors});
+    addTables(target, registers, choices);
   return choices;
 }
 
@@ -146,21 +152,23 @@ static double countingWork(const LayerShape &layer, const KernelChoice &choice, 
   return double(tiles) * perTile + cut * (2 + 3.0 * layer.inputBits);
 }
 
-/// Lookups and additions of bytes, what they become where bytes and 16 bits are full, and building of the tables.
+/// Lookups and additions, what bytes become where they and 16 bits are full, and building of the tables.
 static double lookupWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
   int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
-  int64_t blocks = layer.groups * llvm::divideCeil(registers, choice.vectors), digits = tableDigits(layer.inputBits);
+  int64_t blocks = layer.groups * llvm::divideCeil(registers, choice.vectors), digits = tableDigits(target, layer.inputBits);
   int64_t rows = tableRows(target, choice.vectors, layer.inputBits, layer.positions());
   int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
-  int64_t quads = llvm::divideCeil(layer.inputs, 4), byteVectors = choice.vectors / 4;
-  double widening = 3.0 / double(63 / ((1 << std::min(layer.inputBits, 4U)) - 1));
-  double group = double(rows * byteVectors) * (2 + widening) + double(rows + byteVectors);
+  bool dots = target.permutesBytes;
+  int64_t quads = llvm::divideCeil(layer.inputs, 4), steps = dots ? llvm::divideCeil(quads, 4) : quads;
+  int64_t vectors = dots ? choice.vectors : choice.vectors / 4;
+  double widening = dots ? 0 : 3.0 / double(63 / ((1 << std::min(layer.inputBits, 4U)) - 1));
+  double step = double(rows * vectors) * (2 + widening) + double(rows + vectors);
   double passes = double(layer.weightBits * digits);
-  double perTile = passes * (double(layer.taps() * quads) * group + 8.0 * double(rows * byteVectors)) +
+  double perTile = passes * (double(layer.taps() * steps) * step + (dots ? 0.0 : 8.0 * double(rows * vectors))) +
                    epilogueWork * double(rows * choice.vectors);
   int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
   double build = 4.0 * double(layer.positions() * strides * layer.groups * quads * digits);
-  double expand = 3.0 * double(layer.weightBits * blocks * layer.taps() * quads * byteVectors);
+  double expand = 3.0 * double(layer.weightBits * blocks * layer.taps() * steps * vectors);
   return double(tiles) * perTile + build + expand;
 }
 

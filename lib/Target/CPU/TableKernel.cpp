@@ -1,155 +1,54 @@
-//===- TableKernel.cpp - convolutions that look sums up -------------------===//
+//===- TableKernel.cpp - convolutions that look bytes up ------------------===//
 //
-// Recipe R8 (docs/kernels.md, "table"). Four codes of a position have sixteen sums of subsets: a table of bytes, which
-// the scratch of the thread holds for every position and group of four channels. Four bits of weights of one plane
-// (weights.h, ANYBIT_ORDER_PLANES) are an index, and one VPSHUFB looks up a register of columns. Bytes are summed as
+// Recipe R8 (TableTile.h): one VPSHUFB looks up a register of columns in the table of four channels. Bytes are summed as
 // bytes for as long as they cannot overflow, then as 16 bits, then as int32.
-//
-// `odd` weights: an entry is the sum of |q M - a|, M the highest code, as bits that differ are what numerics N9
-// counts; else it is the sum of q a. Codes of more than four bits are two digits with tables of their own.
 //
 //===----------------------------------------------------------------------===//
 
-#include "FrameTile.h"
-#include "anybit/Target/CPU/KernelChoice.h"
-
-#include "llvm/Support/MathExtras.h"
+#include "TableTile.h"
+#include "anybit/Target/CPU/DotTile.h"
 
 using namespace mlir;
 
 namespace anybit::cpu {
 namespace {
 
-constexpr int64_t tableBytes = 16, quad = 4;
 /// Registers of int32 columns that the bytes of one register become.
 constexpr int64_t columnsOfByte = 4;
 
-class TableKernel : public FrameTile {
+class TableKernel : public TableTile {
 public:
-  TableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target);
+  TableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
+      : TableTile(builder, op, views, target, /*stepQuads=*/1, columnsOfByte), byteVectors(vectors / columnsOfByte),
+        halves(VectorType::get({2 * lanes}, kb.i16)) {}
 
 private:
-  void prepareChannels(Value from, Value to) override;
-  void expandBlock(Value weights, Value to) override;
-  int64_t blockBytes() const override { return packed.getBits() * planeWords() * 4; }
-  SmallVector<Value> sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
-
-  void buildTables(Value from, Value to, int64_t codes);
-  Value tablesOf(Value codes, int64_t high);
-  void expandWord(Value weights, Value to, int64_t groups);
-
-  /// One digit of the input and one plane of the weights.
-  struct Pass {
-    Value tables; ///< Offset of the digit's tables.
-    Value panel;
-    int64_t groupsOfByte; ///< So many sums of a table fit a byte.
-    int64_t groupsOfWord;
-  };
-  /// Sums of bytes, by rows and registers of bytes.
+  /// Sums of bytes by rows and registers, or pairs of registers of 16 bits for each of them.
   using Sums = SmallVector<Value>;
-  Value lookUp(Value table, Value indices);
-  Sums addGroup(Value panel, Value tables, ArrayRef<Value> rowPointers, const Sums &before);
-  Sums addChunk(Value panel, Value tables, ArrayRef<Value> rowPointers, int64_t groups, ValueRange words);
-  Sums addRun(const Pass &pass, Value run, Value from, int64_t groups, ArrayRef<Value> rowPointers, ValueRange words);
-  SmallVector<Value> widened(ValueRange words);
-  SmallVector<Value> passSums(const Pass &pass, ArrayRef<Value> rowPointers);
-  int64_t chunkOf(const Pass &pass) const;
-  Value tableOffset(Value run);
 
-  bool isOdd() { return op.getWeightFormat()->getKind() == msq::FormatKind::Odd; }
-  int64_t inputBits() { return cpu::inputBits(op); }
-  int64_t digits() { return tableDigits(inputBits()); }
-  int64_t digitBits(int64_t digit) { return std::min<int64_t>(4, inputBits() - 4 * digit); }
-  int64_t words() const { return llvm::divideCeil(g.channelsIn, 32); }
-  int64_t planeWords() const { return g.kernelHeight * g.kernelWidth * words() * packed.getColumns(); }
-  int64_t groupsOfPosition() const { return llvm::divideCeil(g.channelsIn, quad); }
+  void expandWord(Value weights, Value to, int64_t steps) override;
+  Sums sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
+
+  Value lookUp(Value table, Value indices);
+  Sums addStep(Value panel, Value tables, ArrayRef<Value> rowPointers, const Sums &before);
+  Sums addChunk(Value panel, Value tables, ArrayRef<Value> rowPointers, int64_t steps, ValueRange words);
+  Sums addRun(const Pass &pass, Value run, Value from, int64_t steps, ArrayRef<Value> rowPointers, ValueRange words);
+  Sums widened(ValueRange words);
+  Sums passSums(const Pass &pass, ArrayRef<Value> rowPointers);
+  /// Equal parts of a run whose sums fit bytes.
+  int64_t chunkOf(const Pass &pass) const {
+    return llvm::divideCeil(runSteps(), llvm::divideCeil(runSteps(), UINT8_MAX / mostOfTable(pass)));
+  }
+  static int64_t mostOfTable(const Pass &pass) { return quad * ((1 << pass.digitBits) - 1); }
   int64_t registerBytes() const { return 4 * lanes; }
-  int64_t indexBytes() const { return byteVectors * registerBytes(); }
-  int64_t runs() const { return taps() / tapsInRun; }
-  int64_t taps() const { return g.kernelHeight * g.kernelWidth; }
-  int64_t runGroups() const { return tapsInRun * groupsOfPosition(); }
-  int64_t planePanelBytes() const { return taps() * groupsOfPosition() * indexBytes(); }
 
   int64_t byteVectors; ///< Registers of bytes of a column block.
-  int64_t tapsInRun;   ///< Kernel positions whose tables lie side by side.
-  VectorType bytes, halves, dwords;
+  VectorType halves;
 };
 
-TableKernel::TableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-    : FrameTile(builder, op, views, target), byteVectors(vectors / columnsOfByte),
-      tapsInRun(g.groups == 1 && g.dilationWidth == 1 ? g.kernelWidth : 1),
-      bytes(VectorType::get({4 * lanes}, kb.i8)), halves(VectorType::get({2 * lanes}, kb.i16)),
-      dwords(VectorType::get({lanes}, kb.i32)) {
-  rows = tableRows(target, vectors, inputBits(), g.positions());
-  layOut(groupsOfPosition() * tableBytes, digits());
-  panelBytes = packed.getBits() * planePanelBytes();
-}
-
-/// Tables of a register of codes of one digit, whose highest code is `high`: pairs of codes become their four sums
-/// first, then pairs of those the sixteen.
-Value TableKernel::tablesOf(Value codes, int64_t high) {
-  auto type = cast<VectorType>(codes.getType());
-  int64_t count = type.getNumElements();
-  Value absent = isOdd() ? codes : kb.integer(type, 0);
-  Value present = isOdd() ? Value(arith::SubIOp::create(kb.b, kb.loc, kb.integer(type, high), codes)) : codes;
-  SmallVector<int64_t> interleaved;
-  for (int64_t i = 0; i < count; ++i)
-    interleaved.append({i, count + i});
-  Value both = vector::ShuffleOp::create(kb.b, kb.loc, absent, present, interleaved);
-  SmallVector<int64_t> first, second;
-  for (int64_t i = 0; i < 2 * count; ++i) {
-    int64_t pair = i / 4 * 4;
-    first.push_back(pair + i % 2);
-    second.push_back(pair + 2 + i / 2 % 2);
-  }
-  auto shuffled = [&](Value value, ArrayRef<int64_t> order) -> Value {
-    return vector::ShuffleOp::create(kb.b, kb.loc, value, value, order);
-  };
-  Value pairs = arith::AddIOp::create(kb.b, kb.loc, shuffled(both, first), shuffled(both, second));
-  first.clear(), second.clear();
-  for (int64_t i = 0; i < 4 * count; ++i) {
-    int64_t table = i / tableBytes * 8, entry = i % tableBytes;
-    first.push_back(table + entry % 4);
-    second.push_back(table + 4 + entry / 4);
-  }
-  return arith::AddIOp::create(kb.b, kb.loc, shuffled(pairs, first), shuffled(pairs, second));
-}
-
-/// The tables of the first `codes` of eight codes at `from`.
-void TableKernel::buildTables(Value from, Value to, int64_t codes) {
-  auto type = VectorType::get({8}, kb.i8);
-  Value all = kb.loadLanes(type, from, codes);
-  for (int64_t digit = 0; digit < digits(); ++digit) {
-    int64_t high = (1 << digitBits(digit)) - 1;
-    Value own = digit == 0 ? all : Value(arith::ShRUIOp::create(kb.b, kb.loc, all, kb.integer(type, 4 * digit)));
-    if (digits() > 1)
-      own = arith::AndIOp::create(kb.b, kb.loc, own, kb.integer(type, high));
-    Value tables = tablesOf(own, high);
-    kb.storeLanes(tables, kb.at(to, digit * frameBytes()), llvm::divideCeil(codes, quad) * tableBytes);
-  }
-}
-
-void TableKernel::prepareChannels(Value from, Value to) {
-  int64_t full = g.channelsIn / 8, rest = g.channelsIn % 8;
-  if (full)
-    kb.loop(full, [&](Value i) { buildTables(kb.at(from, kb.mul(i, 8)), kb.at(to, kb.mul(i, 2 * tableBytes)), 8); });
-  if (rest)
-    buildTables(kb.at(from, full * 8), kb.at(to, full * 2 * tableBytes), rest);
-}
-
-/// The indices of `groups` groups of four channels of a word: four registers of words, a lane a column, become eight
-/// registers of bytes. Byte v of lane i is column v * lanes + i, so that only lanes are shifted.
-void TableKernel::expandWord(Value weights, Value to, int64_t groups) {
-  auto shifted = [&](Value value, int64_t by) -> Value {
-    if (by == 0)
-      return value;
-    Value bits = kb.integer(dwords, std::abs(by));
-    return by > 0 ? Value(arith::ShLIOp::create(kb.b, kb.loc, value, bits))
-                  : Value(arith::ShRUIOp::create(kb.b, kb.loc, value, bits));
-  };
-  auto masked = [&](Value value, int64_t mask) -> Value {
-    return arith::AndIOp::create(kb.b, kb.loc, value, kb.integer(dwords, int32_t(mask)));
-  };
+/// Four registers of words, a lane a column, become eight registers of bytes. Byte v of lane i is column v * lanes + i,
+/// so that only lanes are shifted.
+void TableKernel::expandWord(Value weights, Value to, int64_t steps) {
   // Swaps the upper part of each unit of `a` for the lower part of `b`.
   auto exchange = [&](Value &a, Value &b, int64_t bits, int64_t low) {
     Value lower = arith::OrIOp::create(kb.b, kb.loc, masked(a, low), shifted(masked(b, low), bits));
@@ -164,28 +63,11 @@ void TableKernel::expandWord(Value weights, Value to, int64_t groups) {
     exchange(part[1], part[3], 16, 0xFFFF);
     exchange(part[0], part[1], 8, 0x00FF00FF);
     exchange(part[2], part[3], 8, 0x00FF00FF);
-    for (int64_t group = 0; group < groups; ++group) {
-      Value indices = masked(shifted(part[group / 2], group % 2 ? -4 : 0), 0x0F0F0F0F);
-      kb.store(indices, kb.at(to, group * indexBytes() + c * registerBytes()));
+    for (int64_t step = 0; step < steps; ++step) {
+      Value indices = masked(shifted(part[step / 2], step % 2 ? -4 : 0), 0x0F0F0F0F);
+      kb.store(indices, kb.at(to, step * indexBytes + c * registerBytes()));
     }
   }
-}
-
-/// [plane][kernel position][group of four channels][register][byte]
-void TableKernel::expandBlock(Value weights, Value to) {
-  int64_t wordBytes = packed.getColumns() * 4, groupsOfWord = 8;
-  int64_t full = groupsOfPosition() / groupsOfWord, rest = groupsOfPosition() % groupsOfWord;
-  kb.loop(int64_t(packed.getBits()) * taps(), [&](Value position) {
-    Value from = kb.at(weights, kb.mul(position, words() * wordBytes));
-    Value into = kb.at(to, kb.mul(position, groupsOfPosition() * indexBytes()));
-    if (full)
-      kb.loop(full, [&](Value word) {
-        expandWord(kb.at(from, kb.mul(word, wordBytes)), kb.at(into, kb.mul(word, groupsOfWord * indexBytes())),
-                   groupsOfWord);
-      });
-    if (rest)
-      expandWord(kb.at(from, full * wordBytes), kb.at(into, full * groupsOfWord * indexBytes()), rest);
-  });
 }
 
 Value TableKernel::lookUp(Value table, Value indices) {
@@ -196,7 +78,7 @@ Value TableKernel::lookUp(Value table, Value indices) {
 }
 
 /// One table of every row. `before` is empty where sums begin.
-TableKernel::Sums TableKernel::addGroup(Value panel, Value tables, ArrayRef<Value> rowPointers, const Sums &before) {
+TableKernel::Sums TableKernel::addStep(Value panel, Value tables, ArrayRef<Value> rowPointers, const Sums &before) {
   SmallVector<Value> indices;
   for (int64_t c = 0; c < byteVectors; ++c)
     indices.push_back(kb.load(bytes, kb.at(panel, c * registerBytes())));
@@ -218,18 +100,18 @@ TableKernel::Sums TableKernel::addGroup(Value panel, Value tables, ArrayRef<Valu
   return next;
 }
 
-/// words + tables of so many groups as fit a byte. Words are the sums of whole 16-bit lanes, which hold those of two
+/// words + tables of so many steps as fit a byte. Words are the sums of whole 16-bit lanes, which hold those of two
 /// columns, and the sums of their upper bytes: the first less 256 times the second are those of the lower ones.
-TableKernel::Sums TableKernel::addChunk(Value panel, Value tables, ArrayRef<Value> rowPointers, int64_t groups,
+TableKernel::Sums TableKernel::addChunk(Value panel, Value tables, ArrayRef<Value> rowPointers, int64_t steps,
                                         ValueRange words) {
   constexpr int64_t unrolled = 4;
   auto several = [&](Value from, int64_t count, Sums sums) {
     for (int64_t i = 0; i < count; ++i)
-      sums = addGroup(kb.at(panel, kb.mul(kb.add(from, i), indexBytes())),
-                      kb.add(tables, kb.mul(kb.add(from, i), tableBytes)), rowPointers, sums);
+      sums = addStep(kb.at(panel, kb.mul(kb.add(from, i), indexBytes)),
+                      kb.add(tables, kb.mul(kb.add(from, i), stepBytes)), rowPointers, sums);
     return sums;
   };
-  int64_t loops = groups > 2 * unrolled ? groups / unrolled : 0;
+  int64_t loops = steps > 2 * unrolled ? steps / unrolled : 0;
   Sums sums;
   if (loops) {
     sums.assign(rows * byteVectors, kb.integer(bytes, 0));
@@ -237,7 +119,7 @@ TableKernel::Sums TableKernel::addChunk(Value panel, Value tables, ArrayRef<Valu
       return several(kb.mul(i, unrolled), unrolled, Sums(carried));
     });
   }
-  sums = several(kb.index(loops * unrolled), groups - loops * unrolled, sums);
+  sums = several(kb.index(loops * unrolled), steps - loops * unrolled, sums);
   Sums next;
   for (auto [i, sum] : llvm::enumerate(sums)) {
     Value pairs = vector::BitCastOp::create(kb.b, kb.loc, halves, sum);
@@ -248,28 +130,14 @@ TableKernel::Sums TableKernel::addChunk(Value panel, Value tables, ArrayRef<Valu
   return next;
 }
 
-/// Equal parts of a run whose sums fit bytes.
-int64_t TableKernel::chunkOf(const Pass &pass) const {
-  return llvm::divideCeil(runGroups(), llvm::divideCeil(runGroups(), pass.groupsOfByte));
-}
-
-Value TableKernel::tableOffset(Value run) {
-  if (tapsInRun > 1 || g.kernelWidth == 1)
-    return kb.mul(run, input.row * g.dilationHeight);
-  if (g.kernelHeight == 1)
-    return kb.mul(run, input.pixel * g.dilationWidth);
-  return kb.add(kb.mul(kb.divide(run, g.kernelWidth), input.row * g.dilationHeight),
-                kb.mul(kb.remainder(run, g.kernelWidth), input.pixel * g.dilationWidth));
-}
-
-/// words + `groups` groups of a run, from the group `from` on.
-TableKernel::Sums TableKernel::addRun(const Pass &pass, Value run, Value from, int64_t groups,
+/// words + `steps` steps of a run, from `from` on.
+TableKernel::Sums TableKernel::addRun(const Pass &pass, Value run, Value from, int64_t steps,
                                       ArrayRef<Value> rowPointers, ValueRange words) {
-  int64_t chunk = chunkOf(pass), full = groups / chunk, rest = groups % chunk;
-  Value panel = kb.at(pass.panel, kb.mul(kb.add(kb.mul(run, runGroups()), from), indexBytes()));
-  Value tables = kb.add(kb.add(pass.tables, tableOffset(run)), kb.mul(from, tableBytes));
-  auto at = [&](Value group, int64_t count, ValueRange carried) {
-    return addChunk(kb.at(panel, kb.mul(group, indexBytes())), kb.add(tables, kb.mul(group, tableBytes)),
+  int64_t chunk = chunkOf(pass), full = steps / chunk, rest = steps % chunk;
+  Value panel = kb.at(pass.panel, kb.mul(kb.add(kb.mul(run, runSteps()), from), indexBytes));
+  Value tables = kb.add(kb.add(pass.tables, tableOffset(run)), kb.mul(from, stepBytes));
+  auto at = [&](Value step, int64_t count, ValueRange carried) {
+    return addChunk(kb.at(panel, kb.mul(step, indexBytes)), kb.add(tables, kb.mul(step, stepBytes)),
                     rowPointers, count, carried);
   };
   Sums sums(words);
@@ -279,8 +147,8 @@ TableKernel::Sums TableKernel::addRun(const Pass &pass, Value run, Value from, i
 }
 
 /// The int32 sums of `words`, in the order of columns: byte v of lane i is column v * lanes + i.
-SmallVector<Value> TableKernel::widened(ValueRange words) {
-  SmallVector<Value> result;
+TableKernel::Sums TableKernel::widened(ValueRange words) {
+  Sums result;
   auto dwordOf = [&](Value value) -> Value { return vector::BitCastOp::create(kb.b, kb.loc, dwords, value); };
   for (size_t i = 0; i < words.size(); i += 2) {
     Value raised = arith::ShLIOp::create(kb.b, kb.loc, words[i + 1], kb.integer(halves, 8));
@@ -294,19 +162,20 @@ SmallVector<Value> TableKernel::widened(ValueRange words) {
   return result;
 }
 
-/// The int32 sums of a pass: 16 bits hold those of all groups, of a run, or of parts of a run.
-SmallVector<Value> TableKernel::passSums(const Pass &pass, ArrayRef<Value> rowPointers) {
+/// The int32 sums of a pass: 16 bits hold those of all steps, of a run, or of parts of a run.
+TableKernel::Sums TableKernel::passSums(const Pass &pass, ArrayRef<Value> rowPointers) {
+  int64_t stepsOfWord = UINT16_MAX / mostOfTable(pass);
   Sums none(2 * rows * byteVectors, kb.integer(halves, 0));
-  if (runs() * runGroups() <= pass.groupsOfWord)
+  if (runs() * runSteps() <= stepsOfWord)
     return widened(kb.loop(runs(), none, [&](Value run, ValueRange words) {
-      return addRun(pass, run, kb.index(0), runGroups(), rowPointers, words);
+      return addRun(pass, run, kb.index(0), runSteps(), rowPointers, words);
     }));
   SmallVector<Value> zero(rows * vectors, kb.integer(dwords, 0));
-  int64_t part = std::min(runGroups(), pass.groupsOfWord / chunkOf(pass) * chunkOf(pass));
-  int64_t full = runGroups() / part, rest = runGroups() % part;
-  auto addPart = [&](Value run, Value from, int64_t groups, ValueRange sums) {
+  int64_t part = std::min(runSteps(), stepsOfWord / chunkOf(pass) * chunkOf(pass));
+  int64_t full = runSteps() / part, rest = runSteps() % part;
+  auto addPart = [&](Value run, Value from, int64_t steps, ValueRange sums) {
     SmallVector<Value> next;
-    for (auto [sum, own] : llvm::zip_equal(sums, widened(addRun(pass, run, from, groups, rowPointers, none))))
+    for (auto [sum, own] : llvm::zip_equal(sums, widened(addRun(pass, run, from, steps, rowPointers, none))))
       next.push_back(arith::AddIOp::create(kb.b, kb.loc, sum, own));
     return next;
   };
@@ -318,21 +187,15 @@ SmallVector<Value> TableKernel::passSums(const Pass &pass, ArrayRef<Value> rowPo
   });
 }
 
-SmallVector<Value> TableKernel::sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) {
-  SmallVector<Value> result;
+TableKernel::Sums TableKernel::sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) {
+  Sums result;
   for (int64_t row = 0; row < rows; ++row)
     llvm::append_range(result, initial);
-  for (int64_t bit = 0; bit < int64_t(packed.getBits()); ++bit)
-    for (int64_t digit = 0; digit < digits(); ++digit) {
-      int64_t mostOfTable = quad * ((1 << digitBits(digit)) - 1), exponent = bit + 4 * digit;
-      Pass pass{kb.index(digit * frameBytes()), kb.at(streams.weights, bit * planePanelBytes()), UINT8_MAX / mostOfTable,
-                UINT16_MAX / mostOfTable};
-      bool negative = isOdd() || bit == int64_t(packed.getBits()) - 1;
-      for (auto [sum, own] : llvm::zip_equal(result, passSums(pass, rowPointers))) {
-        Value raised = exponent ? Value(arith::ShLIOp::create(kb.b, kb.loc, own, kb.integer(dwords, exponent))) : own;
-        sum = negative ? Value(arith::SubIOp::create(kb.b, kb.loc, sum, raised))
-                       : Value(arith::AddIOp::create(kb.b, kb.loc, sum, raised));
-      }
+  for (const Pass &pass : passes(streams.weights))
+    for (auto [sum, own] : llvm::zip_equal(result, passSums(pass, rowPointers))) {
+      Value raised = shifted(own, pass.exponent);
+      sum = pass.negative ? Value(arith::SubIOp::create(kb.b, kb.loc, sum, raised))
+                          : Value(arith::AddIOp::create(kb.b, kb.loc, sum, raised));
     }
   return result;
 }
@@ -340,6 +203,8 @@ SmallVector<Value> TableKernel::sums(Streams streams, ArrayRef<Value> rowPointer
 } // namespace
 
 Kernel buildTableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {
+  if (target.permutesBytes)
+    return buildPermuteKernel(builder, op, views, target);
   return TableKernel(builder, op, views, target).build("table");
 }
 

@@ -40,6 +40,7 @@ struct CpuTarget {
   double tileRate = 0; ///< The same of a full tile of byte products (AMX); 0: the target has none.
   bool countsWords = false; ///< Ones of int32 lanes in one instruction (VPOPCNTD).
   bool shufflesBytes = false; ///< Looks bytes up in a register (PSHUFB) at `vectorBits`.
+  bool permutesBytes = false; ///< Looks them up in all of 512 bits (VPERMB), and has VPDPBUSD.
   bool wordPairs = false; ///< Has PMADDWD at `vectorBits`.
 
   unsigned lanes32() const { return vectorBits / 32; }

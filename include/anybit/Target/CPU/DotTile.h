@@ -36,8 +36,11 @@ double stepCost(StepForm form, int64_t rows, int64_t vectors);
 /// Rows of a tile that counts bits.
 int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions);
 
-/// Digits of four bits that the codes of an input have.
-inline int64_t tableDigits(int64_t inputBits) { return inputBits > 4 ? 2 : 1; }
+/// Parts of codes, of four bits where there are two, that have tables of their own: sums of four stay bytes, and few
+/// enough for several of them where bytes are added.
+inline int64_t tableDigits(const CpuTarget &target, int64_t inputBits) {
+  return inputBits > (target.permutesBytes ? 6 : 4) ? 2 : 1;
+}
 
 /// Rows of a tile that looks sums up in tables.
 int64_t tableRows(const CpuTarget &target, int64_t vectors, int64_t inputBits, int64_t positions);

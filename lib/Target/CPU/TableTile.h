@@ -1,0 +1,72 @@
+//===- TableTile.h - tiles that look sums up --------------------*- C++ -*-===//
+//
+// Recipes R6 and R8 (docs/kernels.md, "table"). Four codes of a position have sixteen sums of subsets: a table of bytes,
+// which the scratch of the thread holds for every position and four channels. Four bits of weights of one plane
+// (weights.h, ANYBIT_ORDER_PLANES) are an index.
+//
+// `odd` weights: an entry is the sum of |q M - a|, M the highest code, as bits that differ are what numerics N9
+// counts; else it is the sum of q a. Codes whose sums would leave a byte are two digits with tables of their own.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ANYBIT_LIB_TARGET_CPU_TABLETILE_H
+#define ANYBIT_LIB_TARGET_CPU_TABLETILE_H
+
+#include "FrameTile.h"
+
+namespace anybit::cpu {
+
+class TableTile : public FrameTile {
+protected:
+  static constexpr int64_t tableBytes = 16, quad = 4;
+
+  /// A step of the reduction reads tables of `stepQuads` times four channels, and a register of indices for every
+  /// `vectorsOfIndex` registers of columns.
+  TableTile(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views, const CpuTarget &target,
+            int64_t stepQuads, int64_t vectorsOfIndex);
+
+  /// Writes the indices of the first `steps` steps of a word of 32 channels of all columns.
+  virtual void expandWord(mlir::Value weights, mlir::Value to, int64_t steps) = 0;
+
+  /// One digit of the input and one plane of the weights.
+  struct Pass {
+    mlir::Value tables; ///< Offset of the digit's tables.
+    mlir::Value panel;  ///< Indices of the plane.
+    int64_t exponent;   ///< Sums count 2^exponent times, and
+    bool negative;      ///< are subtracted.
+    int64_t digitBits;
+  };
+  llvm::SmallVector<Pass> passes(mlir::Value panel);
+  /// Offset of the tables of run `run`: of kernel positions whose tables lie side by side.
+  mlir::Value tableOffset(mlir::Value run);
+  int64_t runs() const { return taps() / tapsInRun; }
+  int64_t runSteps() const { return tapsInRun * stepsOfPosition; }
+
+  mlir::Value shifted(mlir::Value value, int64_t left);
+  mlir::Value masked(mlir::Value value, int64_t mask);
+
+  int64_t inputBits, stepQuads, stepsOfPosition;
+  int64_t stepBytes;  ///< Of tables.
+  int64_t indexBytes; ///< Of a step, all columns.
+  mlir::VectorType bytes, dwords;
+
+private:
+  int64_t blockBytes() const override { return int64_t(packed.getBits()) * taps() * words() * wordBytes(); }
+  void prepareChannels(mlir::Value from, mlir::Value to) override;
+  void expandBlock(mlir::Value weights, mlir::Value to) override;
+  void buildTables(mlir::Value from, mlir::Value to, int64_t codes, int64_t quads);
+  mlir::Value tablesOf(mlir::Value codes, int64_t high);
+
+  bool isOdd() { return op.getWeightFormat()->getKind() == msq::FormatKind::Odd; }
+  int64_t digits() const;
+  int64_t digitBits(int64_t digit) const { return std::min<int64_t>(digits() > 1 ? 4 : 8, inputBits - 4 * digit); }
+  int64_t taps() const { return g.kernelHeight * g.kernelWidth; }
+  int64_t words() const { return llvm::divideCeil(g.channelsIn, 32); }
+  int64_t wordBytes() const { return packed.getColumns() * 4; }
+  int64_t planePanelBytes() const { return taps() * stepsOfPosition * indexBytes; }
+
+  int64_t tapsInRun;
+};
+
+} // namespace anybit::cpu
+
+#endif // ANYBIT_LIB_TARGET_CPU_TABLETILE_H
