@@ -39,8 +39,8 @@ CONVENTION = ROOT / "python" / "anybit" / "torch" / "onnx_export" / "convention.
 # counting on the product of both widths.
 WIDTHS = [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1), (1, 2), (1, 4)]
 FAMILIES = {"dot4": [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1)], "amx": [(8, 8), (4, 4), (2, 2), (1, 1)],
-            "popcount": [(1, 1), (1, 2), (2, 2), (1, 4)]}
-VECTORS = (1, 2, 4)
+            "popcount": [(1, 1), (1, 2), (2, 2), (1, 4)], "table": [(1, 1), (1, 2), (2, 2), (1, 4)]}
+VECTORS = (1, 2, 4, 8)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +172,7 @@ def measure(layer: Layer, session: Session) -> dict[tuple[str, str], float]:
     model = session.folder / "layer.onnx"
     onnx.save(Model(layer).proto, model)
     artifacts, candidates = {}, {}
-    for family in FAMILIES:
+    for family in session.options.families.split(","):
         for vectors in VECTORS:
             choice = f"{family}:{vectors}"
             artifact = session.compile(model, choice)
@@ -227,10 +227,15 @@ def main() -> int:
     parser.add_argument("--anybit", type=pathlib.Path, default=ROOT / "build" / "bin" / "anybit")
     parser.add_argument("--ceilings", type=pathlib.Path, required=True, help="what anybit-ceilings printed today")
     parser.add_argument("--seconds", type=float, default=0.02, help="of each candidate, choice and turn")
+    parser.add_argument("--families", default=",".join(FAMILIES),
+                        help="measured; with --merge the others stay as they are, which is for new ones")
     parser.add_argument("--merge", action="store_true",
                         help="keep what an older table at the output has in less time: for machines that others use too")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True)
     options = parser.parse_args()
+    unknown = set(options.families.split(",")) - set(FAMILIES)
+    if unknown:
+        parser.error(f"unknown families {', '.join(sorted(unknown))}, expected some of {', '.join(FAMILIES)}")
     old = kept_times(options.output) if options.merge else {}
     with tempfile.TemporaryDirectory() as folder:
         session = Session(options, pathlib.Path(folder))

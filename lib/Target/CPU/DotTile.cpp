@@ -54,11 +54,11 @@ int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions
 
 int64_t tableRows(const CpuTarget &target, int64_t vectors, int64_t inputBits, int64_t positions) {
   // Sums of bytes stay in registers. Those of 16 bits, two registers each, do so where sums of long codes become them
-  // after a few tables. Beside them are indices, a table, what is found and a factor.
+  // after a few tables. Beside them are indices, a table, what is found, and constants.
   int64_t perRow = target.permutesBytes ? vectors : vectors / 4, best = 1;
-  int64_t spare = int64_t(target.vectorRegisters) - perRow - 3;
-  int64_t most = target.permutesBytes ? std::min<int64_t>(spare / perRow, 12)
-                 : inputBits > 3      ? (spare + 1) / (3 * perRow)
+  int64_t spare = int64_t(target.vectorRegisters) - perRow - 2;
+  int64_t most = target.permutesBytes ? std::min<int64_t>((spare - 3) / perRow, 12)
+                 : inputBits > 3      ? spare / (3 * perRow)
                                       : 8 / perRow;
   auto cost = [&](int64_t rows) { return llvm::divideCeil(positions, rows) * (2 * rows * perRow + rows + 2 * perRow); };
   for (int64_t rows = 2; rows <= std::min(positions, most); ++rows)

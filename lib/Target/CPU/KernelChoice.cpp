@@ -159,7 +159,7 @@ static double lookupWork(const LayerShape &layer, const KernelChoice &choice, co
   int64_t rows = tableRows(target, choice.vectors, layer.inputBits, layer.positions());
   int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
   bool dots = target.permutesBytes;
-  int64_t quads = llvm::divideCeil(layer.inputs, 4), steps = dots ? llvm::divideCeil(quads, 4) : quads;
+  int64_t quads = llvm::divideCeil(layer.inputs, 4), steps = dots ? 2 * llvm::divideCeil(quads, 8) : quads;
   int64_t vectors = dots ? choice.vectors : choice.vectors / 4;
   double widening = dots ? 0 : 3.0 / double(63 / ((1 << std::min(layer.inputBits, 4U)) - 1));
   double step = double(rows * vectors) * (2 + widening) + double(rows + vectors);

@@ -1,7 +1,8 @@
 //===- PermuteKernel.cpp - convolutions that look dot products up ---------===//
 //
-// Recipe R6 (TableTile.h): a register holds the tables of sixteen channels. One VPERMB looks up the four bytes of every
-// column, one in each table, and one VPDPBUSD adds them to its int32 lane, times the sign and the exponent of the pass.
+// Recipe R6 (TableTile.h): a register holds four tables. One VPERMB looks up four bytes of every column, one in each table, and
+// one VPDPBUSD adds them to its int32 lane, times the sign and the exponent of the pass. Words of weights, 32 channels of
+// a column, become indices in registers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,44 +16,35 @@ namespace {
 class PermuteKernel : public TableTile {
 public:
   PermuteKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-      : TableTile(builder, op, views, target, /*stepQuads=*/4, /*vectorsOfIndex=*/1) {}
+      : TableTile(builder, op, views, target, /*stepQuads=*/8) {}
 
 private:
-  void expandWord(Value weights, Value to, int64_t steps) override;
   SmallVector<Value> sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
-  SmallVector<Value> addStep(Value panel, Value tables, Value factors, ArrayRef<Value> rowPointers, ValueRange before);
-
-  int64_t registerBytes() const { return 4 * lanes; }
+  SmallVector<Value> addWord(Value weights, Value tables, Value factors, ArrayRef<Value> rowPointers, ValueRange before);
 };
 
-/// A lane's word holds the indices of eight tables: four of them become the bytes of a lane, with the number of their
-/// table above them.
-void PermuteKernel::expandWord(Value weights, Value to, int64_t steps) {
-  constexpr int64_t tables = 0x30201000;
-  auto spread = [&](Value value, int64_t bits, int64_t mask) {
-    return masked(arith::OrIOp::create(kb.b, kb.loc, value, shifted(value, bits)), mask);
-  };
-  for (int64_t v = 0; v < vectors; ++v) {
-    Value word = kb.load(dwords, kb.at(weights, v * registerBytes()));
-    for (int64_t step = 0; step < steps; ++step) {
-      Value half = masked(shifted(word, -16 * step), 0xFFFF);
-      Value indices = spread(spread(half, 8, 0x00FF00FF), 4, 0x0F0F0F0F);
-      indices = arith::OrIOp::create(kb.b, kb.loc, indices, kb.integer(dwords, tables));
-      kb.store(indices, kb.at(to, step * indexBytes + v * registerBytes()));
-    }
-  }
-}
-
-SmallVector<Value> PermuteKernel::addStep(Value panel, Value tables, Value factors, ArrayRef<Value> rowPointers,
+/// Eight tables of every row: a lane's word has an index of each, those of the first four in the lower halves of its
+/// bytes, and the number of a table goes above it.
+SmallVector<Value> PermuteKernel::addWord(Value weights, Value tables, Value factors, ArrayRef<Value> rowPointers,
                                           ValueRange before) {
-  SmallVector<Value> indices, next;
+  constexpr int64_t numbers = 0x30201000;
+  SmallVector<Value> next(before), words;
   for (int64_t v = 0; v < vectors; ++v)
-    indices.push_back(kb.load(bytes, kb.at(panel, v * registerBytes())));
-  for (int64_t row = 0; row < rows; ++row) {
-    Value table = kb.load(bytes, kb.at(rowPointers[row], tables));
-    for (int64_t v = 0; v < vectors; ++v) {
-      Value found = kb.intrinsic("llvm.x86.avx512.permvar.qi.512", bytes, {table, indices[v]});
-      next.push_back(kb.intrinsic("llvm.x86.avx512.vpdpbusd.512", dwords, {before[next.size()], found, factors}));
+    words.push_back(kb.load(dwords, kb.at(weights, v * 4 * lanes)));
+  for (int64_t half = 0; half < 2; ++half) {
+    SmallVector<Value> indices;
+    for (Value word : words) {
+      Value own = masked(shifted(word, -4 * half), 0x0F0F0F0F);
+      own = arith::OrIOp::create(kb.b, kb.loc, own, kb.integer(dwords, numbers));
+      indices.push_back(vector::BitCastOp::create(kb.b, kb.loc, bytes, own));
+    }
+    for (int64_t row = 0; row < rows; ++row) {
+      Value table = kb.load(bytes, kb.at(kb.at(rowPointers[row], tables), half * stepBytes / 2));
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value found = kb.intrinsic("llvm.x86.avx512.permvar.qi.512", bytes, {table, indices[v]});
+        Value &sum = next[row * vectors + v];
+        sum = kb.intrinsic("llvm.x86.avx512.vpdpbusd.512", dwords, {sum, found, factors});
+      }
     }
   }
   return next;
@@ -62,13 +54,13 @@ SmallVector<Value> PermuteKernel::sums(Streams streams, ArrayRef<Value> rowPoint
   SmallVector<Value> result;
   for (int64_t row = 0; row < rows; ++row)
     llvm::append_range(result, initial);
-  for (const Pass &pass : passes(streams.weights)) {
+  for (const Pass &pass : passes(streams.weights, taps() * words() * wordBytes())) {
     Value factors = kb.integer(bytes, (pass.negative ? -1 : 1) * (int64_t(1) << pass.exponent));
     result = kb.loop(runs(), result, [&](Value run, ValueRange outer) {
-      Value panel = kb.at(pass.panel, kb.mul(run, runSteps() * indexBytes));
+      Value weights = kb.at(pass.weights, kb.mul(run, runSteps() * wordBytes()));
       Value tables = kb.add(pass.tables, tableOffset(run));
       return kb.loop(runSteps(), outer, [&](Value step, ValueRange inner) {
-        return addStep(kb.at(panel, kb.mul(step, indexBytes)), kb.add(tables, kb.mul(step, stepBytes)), factors,
+        return addWord(kb.at(weights, kb.mul(step, wordBytes())), kb.add(tables, kb.mul(step, stepBytes)), factors,
                        rowPointers, inner);
       });
     });

@@ -19,14 +19,17 @@ constexpr int64_t columnsOfByte = 4;
 class TableKernel : public TableTile {
 public:
   TableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-      : TableTile(builder, op, views, target, /*stepQuads=*/1, columnsOfByte), byteVectors(vectors / columnsOfByte),
-        halves(VectorType::get({2 * lanes}, kb.i16)) {}
+      : TableTile(builder, op, views, target, /*stepQuads=*/1), byteVectors(vectors / columnsOfByte),
+        indexBytes(byteVectors * registerBytes()), halves(VectorType::get({2 * lanes}, kb.i16)) {
+    panelBytes = int64_t(packed.getBits()) * planePanelBytes();
+  }
 
 private:
   /// Sums of bytes by rows and registers, or pairs of registers of 16 bits for each of them.
   using Sums = SmallVector<Value>;
 
-  void expandWord(Value weights, Value to, int64_t steps) override;
+  void expandBlock(Value weights, Value to) override;
+  void expandWord(Value weights, Value to, int64_t steps);
   Sums sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
 
   Value lookUp(Value table, Value indices);
@@ -41,8 +44,10 @@ private:
   }
   static int64_t mostOfTable(const Pass &pass) { return quad * ((1 << pass.digitBits) - 1); }
   int64_t registerBytes() const { return 4 * lanes; }
+  int64_t planePanelBytes() const { return taps() * stepsOfPosition * indexBytes; }
 
   int64_t byteVectors; ///< Registers of bytes of a column block.
+  int64_t indexBytes;  ///< Of a step, all columns.
   VectorType halves;
 };
 
@@ -68,6 +73,23 @@ void TableKernel::expandWord(Value weights, Value to, int64_t steps) {
       kb.store(indices, kb.at(to, step * indexBytes + c * registerBytes()));
     }
   }
+}
+
+/// [plane][kernel position][step][index]
+void TableKernel::expandBlock(Value weights, Value to) {
+  constexpr int64_t stepsOfWord = 8;
+  int64_t full = stepsOfPosition / stepsOfWord, rest = stepsOfPosition % stepsOfWord;
+  kb.loop(int64_t(packed.getBits()) * taps(), [&](Value position) {
+    Value from = kb.at(weights, kb.mul(position, words() * wordBytes()));
+    Value into = kb.at(to, kb.mul(position, stepsOfPosition * indexBytes));
+    if (full)
+      kb.loop(full, [&](Value word) {
+        expandWord(kb.at(from, kb.mul(word, wordBytes())), kb.at(into, kb.mul(word, stepsOfWord * indexBytes)),
+                   stepsOfWord);
+      });
+    if (rest)
+      expandWord(kb.at(from, full * wordBytes()), kb.at(into, full * stepsOfWord * indexBytes), rest);
+  });
 }
 
 Value TableKernel::lookUp(Value table, Value indices) {
@@ -134,7 +156,7 @@ TableKernel::Sums TableKernel::addChunk(Value panel, Value tables, ArrayRef<Valu
 TableKernel::Sums TableKernel::addRun(const Pass &pass, Value run, Value from, int64_t steps,
                                       ArrayRef<Value> rowPointers, ValueRange words) {
   int64_t chunk = chunkOf(pass), full = steps / chunk, rest = steps % chunk;
-  Value panel = kb.at(pass.panel, kb.mul(kb.add(kb.mul(run, runSteps()), from), indexBytes));
+  Value panel = kb.at(pass.weights, kb.mul(kb.add(kb.mul(run, runSteps()), from), indexBytes));
   Value tables = kb.add(kb.add(pass.tables, tableOffset(run)), kb.mul(from, stepBytes));
   auto at = [&](Value step, int64_t count, ValueRange carried) {
     return addChunk(kb.at(panel, kb.mul(step, indexBytes)), kb.add(tables, kb.mul(step, stepBytes)),
@@ -191,7 +213,7 @@ TableKernel::Sums TableKernel::sums(Streams streams, ArrayRef<Value> rowPointers
   Sums result;
   for (int64_t row = 0; row < rows; ++row)
     llvm::append_range(result, initial);
-  for (const Pass &pass : passes(streams.weights))
+  for (const Pass &pass : passes(streams.weights, planePanelBytes()))
     for (auto [sum, own] : llvm::zip_equal(result, passSums(pass, rowPointers))) {
       Value raised = shifted(own, pass.exponent);
       sum = pass.negative ? Value(arith::SubIOp::create(kb.b, kb.loc, sum, raised))

@@ -6,15 +6,14 @@ using namespace mlir;
 namespace anybit::cpu {
 
 TableTile::TableTile(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target,
-                     int64_t stepQuads, int64_t vectorsOfIndex)
+                     int64_t stepQuads)
     : FrameTile(builder, op, views, target), inputBits(cpu::inputBits(op)), stepQuads(stepQuads),
       stepsOfPosition(llvm::divideCeil(g.channelsIn, quad * stepQuads)), stepBytes(stepQuads * tableBytes),
-      indexBytes(vectors / vectorsOfIndex * 4 * lanes), bytes(VectorType::get({4 * lanes}, kb.i8)),
+      bytes(VectorType::get({4 * lanes}, kb.i8)),
       dwords(VectorType::get({lanes}, kb.i32)),
       tapsInRun(g.groups == 1 && g.dilationWidth == 1 ? g.kernelWidth : 1) {
   rows = tableRows(target, vectors, inputBits, g.positions());
   layOut(stepsOfPosition * stepBytes, digits());
-  panelBytes = int64_t(packed.getBits()) * planePanelBytes();
 }
 
 int64_t TableTile::digits() const { return tableDigits(target, inputBits); }
@@ -67,46 +66,43 @@ void TableTile::buildTables(Value from, Value to, int64_t codes, int64_t quads) 
   Value all = kb.loadLanes(type, from, codes);
   for (int64_t digit = 0; digit < digits(); ++digit) {
     int64_t high = (1 << digitBits(digit)) - 1;
-    Value own = shifted(all, -4 * digit);
+    Value codesOfDigit = shifted(all, -4 * digit);
     if (digits() > 1)
-      own = masked(own, high);
-    Value tables = tablesOf(own, high);
-    if (quads == 1)
-      tables = vector::ExtractStridedSliceOp::create(kb.b, kb.loc, tables, {0}, {tableBytes}, {1});
-    kb.store(tables, kb.at(to, digit * frameBytes()));
+      codesOfDigit = masked(codesOfDigit, high);
+    Value tables = tablesOf(codesOfDigit, high);
+    Value own = kb.at(to, digit * frameBytes());
+    if (stepQuads == 1 && quads == 2) {
+      kb.store(tables, own);
+      continue;
+    }
+    for (int64_t quad = 0; quad < quads; ++quad)
+      kb.store(vector::ExtractStridedSliceOp::create(kb.b, kb.loc, tables, {quad * tableBytes}, {tableBytes}, {1}),
+               kb.at(own, quad * stepBytes / 2));
   }
 }
 
 void TableTile::prepareChannels(Value from, Value to) {
-  int64_t full = g.channelsIn / 8, rest = g.channelsIn % 8, quads = stepsOfPosition * stepQuads;
+  // Of eight tables those of even number come first.
+  int64_t together = stepQuads == 1 ? 8 : 32, distance = stepQuads == 1 ? 2 * tableBytes : tableBytes;
+  int64_t full = g.channelsIn / together, quads = stepsOfPosition * stepQuads;
+  auto build = [&](Value fromCodes, Value toTables, int64_t codes, int64_t quadsLeft) {
+    for (int64_t first = 0; first < quadsLeft; first += 2)
+      buildTables(kb.at(fromCodes, std::min(codes, first * quad)), kb.at(toTables, first / 2 * distance),
+                  std::clamp<int64_t>(codes - first * quad, 0, 8), std::min<int64_t>(2, quadsLeft - first));
+  };
   if (full)
-    kb.loop(full, [&](Value i) { buildTables(kb.at(from, kb.mul(i, 8)), kb.at(to, kb.mul(i, 2 * tableBytes)), 8, 2); });
-  for (int64_t built = 2 * full; built < quads; built += 2)
-    buildTables(kb.at(from, full * 8), kb.at(to, built * tableBytes), built == 2 * full ? rest : 0,
-                std::min<int64_t>(2, quads - built));
+    kb.loop(full, [&](Value i) {
+      build(kb.at(from, kb.mul(i, together)), kb.at(to, kb.mul(i, together * quad)), together, together / quad);
+    });
+  int64_t done = full * together;
+  build(kb.at(from, done), kb.at(to, done * quad), g.channelsIn - done, quads - done / quad);
 }
 
-/// [plane][kernel position][step][index]
-void TableTile::expandBlock(Value weights, Value to) {
-  int64_t stepsOfWord = 8 / stepQuads, full = stepsOfPosition / stepsOfWord, rest = stepsOfPosition % stepsOfWord;
-  kb.loop(int64_t(packed.getBits()) * taps(), [&](Value position) {
-    Value from = kb.at(weights, kb.mul(position, words() * wordBytes()));
-    Value into = kb.at(to, kb.mul(position, stepsOfPosition * indexBytes));
-    if (full)
-      kb.loop(full, [&](Value word) {
-        expandWord(kb.at(from, kb.mul(word, wordBytes())), kb.at(into, kb.mul(word, stepsOfWord * indexBytes)),
-                   stepsOfWord);
-      });
-    if (rest)
-      expandWord(kb.at(from, full * wordBytes()), kb.at(into, full * stepsOfWord * indexBytes), rest);
-  });
-}
-
-SmallVector<TableTile::Pass> TableTile::passes(Value panel) {
+SmallVector<TableTile::Pass> TableTile::passes(Value weights, int64_t planeBytes) {
   SmallVector<Pass> all;
   for (int64_t bit = 0; bit < int64_t(packed.getBits()); ++bit)
     for (int64_t digit = 0; digit < digits(); ++digit)
-      all.push_back({kb.index(digit * frameBytes()), kb.at(panel, bit * planePanelBytes()), bit + 4 * digit,
+      all.push_back({kb.index(digit * frameBytes()), kb.at(weights, bit * planeBytes), bit + 4 * digit,
                      isOdd() || bit == int64_t(packed.getBits()) - 1, digitBits(digit)});
   return all;
 }

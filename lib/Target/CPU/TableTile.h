@@ -19,50 +19,46 @@ class TableTile : public FrameTile {
 protected:
   static constexpr int64_t tableBytes = 16, quad = 4;
 
-  /// A step of the reduction reads tables of `stepQuads` times four channels, and a register of indices for every
-  /// `vectorsOfIndex` registers of columns.
+  /// A step of the reduction reads tables of `stepQuads` times four channels: one, or eight, which then are those of even
+  /// and those of odd number.
   TableTile(mlir::OpBuilder &builder, lowbit::ConvOp op, llvm::ArrayRef<View> views, const CpuTarget &target,
-            int64_t stepQuads, int64_t vectorsOfIndex);
-
-  /// Writes the indices of the first `steps` steps of a word of 32 channels of all columns.
-  virtual void expandWord(mlir::Value weights, mlir::Value to, int64_t steps) = 0;
+            int64_t stepQuads);
 
   /// One digit of the input and one plane of the weights.
   struct Pass {
     mlir::Value tables; ///< Offset of the digit's tables.
-    mlir::Value panel;  ///< Indices of the plane.
+    mlir::Value weights;
     int64_t exponent;   ///< Sums count 2^exponent times, and
     bool negative;      ///< are subtracted.
     int64_t digitBits;
   };
-  llvm::SmallVector<Pass> passes(mlir::Value panel);
+  /// `planeBytes`: of one plane of a block, as it is read.
+  llvm::SmallVector<Pass> passes(mlir::Value weights, int64_t planeBytes);
   /// Offset of the tables of run `run`: of kernel positions whose tables lie side by side.
   mlir::Value tableOffset(mlir::Value run);
   int64_t runs() const { return taps() / tapsInRun; }
   int64_t runSteps() const { return tapsInRun * stepsOfPosition; }
 
+  int64_t taps() const { return g.kernelHeight * g.kernelWidth; }
+  int64_t words() const { return llvm::divideCeil(g.channelsIn, 32); }
+  int64_t wordBytes() const { return packed.getColumns() * 4; }
+
   mlir::Value shifted(mlir::Value value, int64_t left);
   mlir::Value masked(mlir::Value value, int64_t mask);
 
   int64_t inputBits, stepQuads, stepsOfPosition;
-  int64_t stepBytes;  ///< Of tables.
-  int64_t indexBytes; ///< Of a step, all columns.
+  int64_t stepBytes; ///< Of tables.
   mlir::VectorType bytes, dwords;
 
 private:
   int64_t blockBytes() const override { return int64_t(packed.getBits()) * taps() * words() * wordBytes(); }
   void prepareChannels(mlir::Value from, mlir::Value to) override;
-  void expandBlock(mlir::Value weights, mlir::Value to) override;
   void buildTables(mlir::Value from, mlir::Value to, int64_t codes, int64_t quads);
   mlir::Value tablesOf(mlir::Value codes, int64_t high);
 
   bool isOdd() { return op.getWeightFormat()->getKind() == msq::FormatKind::Odd; }
   int64_t digits() const;
   int64_t digitBits(int64_t digit) const { return std::min<int64_t>(digits() > 1 ? 4 : 8, inputBits - 4 * digit); }
-  int64_t taps() const { return g.kernelHeight * g.kernelWidth; }
-  int64_t words() const { return llvm::divideCeil(g.channelsIn, 32); }
-  int64_t wordBytes() const { return packed.getColumns() * 4; }
-  int64_t planePanelBytes() const { return taps() * stepsOfPosition * indexBytes; }
 
   int64_t tapsInRun;
 };
