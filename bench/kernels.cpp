@@ -62,6 +62,11 @@ std::string ceilingOf(const std::string &family, const std::string &features) {
     return "tdpbusd";
   if (family == "popcount")
     return "vpxord + vpopcntd + vpaddd zmm (1-bit MAC)";
+  if (family == "table-dot")
+    return "vpermb + vpdpbusd zmm (1-bit weights)";
+  if (family == "table")
+    return std::string("vpshufb + vpaddb ") + (has(features, "avx512bw") ? "zmm" : has(features, "avx2") ? "ymm" : "xmm") +
+           " (1-bit weights)";
   if (has(features, "avx512vnni"))
     return "vpdpbusd zmm";
   if (has(features, "avxvnni"))
@@ -71,11 +76,16 @@ std::string ceilingOf(const std::string &family, const std::string &features) {
   return has(features, "avx2") ? "vpmaddubsw + vpaddw ymm" : "vpmaddwd + vpaddd xmm";
 }
 
-/// Pairs of bits that a popcount kernel counts for a multiply-accumulate; 1 in other families.
+/// Pairs of bits that a popcount kernel counts for a multiply-accumulate, or sums that tables are asked for; 1 in other
+/// families.
 double pairsOfBits(const std::string &family, const char *candidate) {
   unsigned weights = 1, activations = 1;
-  bool counts = family == "popcount" && std::sscanf(candidate, "w%ua%u", &weights, &activations) == 2;
-  return counts ? double(weights) * activations : 1;
+  if (std::sscanf(candidate, "w%ua%u", &weights, &activations) != 2)
+    return 1;
+  if (family == "popcount")
+    return double(weights) * activations;
+  unsigned mostOfTable = family == "table" ? 4 : family == "table-dot" ? 6 : 0;
+  return mostOfTable ? double(weights) * (activations > mostOfTable ? 2 : 1) : 1;
 }
 
 /// A session on one artifact, and what its heaviest layer took in the last run.

@@ -59,6 +59,9 @@ static double formatDistance(const CostTable::Row &row, const LayerShape &layer,
   if (row.choice.family == Family::Popcount)
     return ratio(row.weightBits * row.inputBits, layer.weightBits * layer.inputBits) +
            0.25 * ratio(row.inputBits, layer.inputBits);
+  if (row.choice.family == Family::Table)
+    return ratio(row.weightBits * tableDigits(cpu, row.inputBits), layer.weightBits * tableDigits(cpu, layer.inputBits)) +
+           0.25 * ratio(row.inputBits, layer.inputBits);
   LayerShape measured = layer;
   measured.planes = 1;
   measured.weightBits = row.weightBits;

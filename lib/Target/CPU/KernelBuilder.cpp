@@ -68,14 +68,18 @@ Value KernelBuilder::at(Value base, int64_t bytes) {
   return LLVM::GEPOp::create(b, loc, pointer, i8, base, ArrayRef<LLVM::GEPArg>{int32_t(bytes)});
 }
 
-Value KernelBuilder::opaque(Value pointer) {
-  auto dialect = LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT);
-  return LLVM::InlineAsmOp::create(b, loc, TypeRange{pointer.getType()}, ValueRange{pointer}, /*asm_string=*/"",
-                                   /*constraints=*/"=r,0,~{memory}", /*has_side_effects=*/true,
-                                   /*is_align_stack=*/false, LLVM::TailCallKind::None, dialect,
-                                   /*operand_attrs=*/ArrayAttr())
+/// An empty asm statement from `value` to itself.
+static Value throughAsm(KernelBuilder &kb, Value value, StringRef constraints, bool hasSideEffects) {
+  auto dialect = LLVM::AsmDialectAttr::get(kb.b.getContext(), LLVM::AsmDialect::AD_ATT);
+  return LLVM::InlineAsmOp::create(kb.b, kb.loc, TypeRange{value.getType()}, ValueRange{value}, /*asm_string=*/"",
+                                   constraints, hasSideEffects, /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                                   dialect, /*operand_attrs=*/ArrayAttr())
       .getResult(0);
 }
+
+Value KernelBuilder::opaque(Value pointer) { return throughAsm(*this, pointer, "=r,0,~{memory}", true); }
+
+Value KernelBuilder::opaqueVector(Value vector) { return throughAsm(*this, vector, "=v,0", false); }
 
 /// Natural alignment of an element: nothing is known of vectors.
 static unsigned elementAlignment(Type type) {

@@ -48,6 +48,9 @@ public:
   /// The same address, which the optimizer takes for another one; reads before and after are not moved past it nor
   /// merged. Without this, LLVM reads constants ahead of their loop or tile until they spill. An empty asm statement.
   mlir::Value opaque(mlir::Value pointer);
+  /// The same vector, of which the optimizer does not know what it is the sum of: LLVM makes trees of chains of sums,
+  /// which need more registers.
+  mlir::Value opaqueVector(mlir::Value vector);
   mlir::Value load(mlir::Type type, mlir::Value pointer);
   void store(mlir::Value value, mlir::Value pointer);
   /// Asks for the line at `pointer`, which may be any address, in the second cache.

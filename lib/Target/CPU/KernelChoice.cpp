@@ -49,8 +49,9 @@ llvm::Expected<WantedChoice> parseWantedChoice(StringRef text) {
   if (!name.empty() && (!family || isDepthwise))
     return llvm::createStringError("unknown kernel family '" + name + "', expected dot4, amx, popcount, table or real");
   bool counted = text.contains(':');
-  if (counted && (!llvm::to_integer(count, wanted.vectors, 10) || wanted.vectors < 1 || wanted.vectors > 8))
-    return llvm::createStringError("'" + count + "' registers of columns, expected 1 to 8");
+  int64_t most = family == Family::Table ? 8 : 4;
+  if (counted && (!llvm::to_integer(count, wanted.vectors, 10) || wanted.vectors < 1 || wanted.vectors > most))
+    return llvm::createStringError("'" + count + "' registers of columns, expected 1 to " + Twine(most));
   wanted.family = family;
   return wanted;
 }
@@ -81,7 +82,7 @@ static bool hasTables(const LayerShape &layer, const CpuTarget &target) {
     return false;
   int64_t digits = tableDigits(target, layer.inputBits), quads = llvm::divideCeil(layer.inputs, 4);
   int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
-  int64_t indexBytes = layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
+  int64_t indexBytes = target.permutesBytes ? 0 : layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
   return layer.weightBits * digits <= mostTablePasses && indexBytes <= mostIndexBytes &&
          layer.positions() * strides * layer.groups * quads * 16 * digits <= mostTableBytes;
 }

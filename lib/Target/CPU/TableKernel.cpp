@@ -115,7 +115,7 @@ TableKernel::Sums TableKernel::addStep(Value panel, Value tables, ArrayRef<Value
     for (int64_t c = 0; c < byteVectors; ++c) {
       Value found = lookUp(table, indices[c]);
       if (!before.empty())
-        found = arith::AddIOp::create(kb.b, kb.loc, before[next.size()], found);
+        found = kb.opaqueVector(arith::AddIOp::create(kb.b, kb.loc, before[next.size()], found));
       next.push_back(found);
     }
   }

@@ -113,7 +113,15 @@ TEST(KernelChoice, Enumerates) {
     return all;
   };
   EXPECT_EQ(text(layerOf(64, 32, 1, 7, 8, 8), "x86-64-v4"), "dot4:2 dot4:1 ");
-  EXPECT_EQ(text(layerOf(64, 16, 1, 7, 1, 2), "x86-64-v4"), "dot4:1 popcount:1 ");
+  EXPECT_EQ(text(layerOf(64, 16, 1, 7, 1, 2), "x86-64-v4"), "dot4:1 popcount:1 table:4 ");
+  EXPECT_EQ(text(layerOf(64, 96, 1, 7, 2, 4), "x86-64-v3"),
+            "dot4:2 dot4:1 dot4:4 popcount:4 popcount:1 popcount:2 table:8 table:4 ");
+  EXPECT_EQ(text(layerOf(64, 48, 1, 7, 1, 8), "icelake-server"),
+            "dot4:2 dot4:1 popcount:3 popcount:1 popcount:2 table:4 table:2 table:1 ");
+  // No tables without PSHUFB, for many planes, and where indices fill the scratch.
+  EXPECT_EQ(text(layerOf(64, 4, 1, 7, 1, 2), "x86-64"), "dot4:1 popcount:1 ");
+  EXPECT_EQ(text(layerOf(64, 16, 1, 7, 3, 8), "x86-64-v4"), "dot4:1 ");
+  EXPECT_EQ(text(layerOf(1 << 18, 16, 1, 1, 1, 1), "x86-64-v4"), "dot4:1 popcount:1 ");
   LayerShape depthwise = layerOf(1, 1, 3, 7, 8, 8);
   depthwise.groups = 32;
   EXPECT_EQ(text(depthwise, "x86-64-v4"), "depthwise:1 ");
@@ -128,8 +136,9 @@ TEST(KernelChoice, WishesAreParsed) {
   EXPECT_TRUE(wanted.admits({Family::Popcount, 3}));
   EXPECT_FALSE(wanted.admits({Family::Popcount, 2}));
   EXPECT_FALSE(wanted.admits({Family::Dot4, 3}));
+  EXPECT_TRUE(llvm::cantFail(parseWantedChoice("table:8")).admits({Family::Table, 8}));
   EXPECT_TRUE(llvm::cantFail(parseWantedChoice(":2")).admits({Family::Dot4, 2}));
-  for (const char *text : {"dot5", "dot4:0", "dot4:5", "dot4:x", "dot4:", "depthwise"})
+  for (const char *text : {"dot5", "dot4:0", "dot4:5", "table:9", "dot4:x", "dot4:", "depthwise"})
     EXPECT_NE(llvm::toString(parseWantedChoice(text).takeError()).find("expected"), std::string::npos) << text;
 }
 

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""What kernels must reach, by instruction set, in one run: shares of measured ceilings, and ratios to W8A8.
+
+    ninja anybit anybit-ceilings
+    nice -n -10 python bench/kernel_goals.py [--levels native,avx512_vnni,avx2_vnni,avx2] [--rounds 5]
+
+Prints a table of Markdown, a row a goal and a column an instruction set: the figure, the kernel that was chosen, and in bold
+what is below its goal. All layers of an instruction set, at all widths, are compiled by `anybit compile`, then run in turns; a time
+is the least of all rounds, a ceiling the highest. Ceilings are measured in every round, so that both meet the same clock.
+PYTHONPATH must have the package `anybit` of the build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import datetime
+import pathlib
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+from kernels import CASES, ROOT, artifact
+from measure import processor
+from peers import LEVELS, flags, listed
+
+GEMM, GEMV = "gemm_240x2304x256", "gemv_4096x4096"
+LAYERS = {GEMM: "GEMM 240×2304×256", "gemm_1024x1024x1024": "GEMM 1024³", "conv3x3_64x56": "3×3, 64 channels, 56²",
+          "conv3x3_128x28": "3×3, 128 channels, 28²", "conv3x3_256x14": "3×3, 256 channels, 14²",
+          "conv3x3_512x7": "3×3, 512 channels, 7²", GEMV: "GEMV 4096²"}
+MANY_REUSES = (GEMM, "gemm_1024x1024x1024", "conv3x3_256x14")
+# The chain of W8A8 and the share of it that is wanted.
+CEILINGS = {"native": ("tdpbusd, 2x2 tiles, operands from L1", 0.60), "avx512_vnni": ("vpdpbusd zmm", 0.85),
+            "avx2_vnni": ("vpdpbusd ymm", 0.85), "avx2": ("vpmaddwd + vpaddd ymm", 0.90)}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Times W8A8 where ``width`` is narrower, else the share of the ceiling. ``wanted``: by level; others have no goal."""
+
+    layer: str
+    width: str
+    wanted: dict = field(hash=False)
+
+
+def ratios(layers: tuple[str, ...], width: str, **wanted: float) -> list[Goal]:
+    return [Goal(layer, width, wanted) for layer in layers]
+
+
+def everywhere(ratio: float) -> dict[str, float]:
+    return dict.fromkeys(LEVELS, ratio)
+
+
+GOALS = [
+    *(Goal(layer, "w8a8", {level: share for level, (_, share) in CEILINGS.items()}) for layer in LAYERS if layer != GEMV),
+    *ratios(MANY_REUSES, "w4a8", **everywhere(0.98)), *ratios(MANY_REUSES, "w2a8", **everywhere(0.98)),
+    *ratios(MANY_REUSES, "w1a1", avx512_vnni=2.5, avx2=4.5), *ratios(MANY_REUSES, "w1a2", avx512_vnni=2.0, avx2=4.2),
+    *ratios(MANY_REUSES, "w1a4", avx512_vnni=1.7, avx2=3.0), *ratios(MANY_REUSES, "w2a2", avx512_vnni=1.1, avx2=2.1),
+    *ratios(MANY_REUSES, "w4a4", avx2=1.4),
+    Goal(GEMV, "w4a8", everywhere(2.1)), Goal(GEMV, "w2a8", everywhere(2.2)), Goal(GEMV, "w1a8", everywhere(4.5)),
+    Goal(GEMV, "w1a1", everywhere(9)),
+]
+
+
+def ceilings() -> dict[str, float]:
+    text = subprocess.run([ROOT / "build" / "bin" / "anybit-ceilings"], check=True, capture_output=True, text=True).stdout
+    return {label: float(value) for label, value in re.findall(r"^(\S.*?) {2,}([0-9.]+)$", text, re.M)}
+
+
+def least_times(files: dict[str, pathlib.Path], options: argparse.Namespace) -> tuple[dict, dict, dict]:
+    """(layer, width) -> nanoseconds; -> the family of its kernel; chain -> MAC/ns. All take turns."""
+    import anybit
+    models = {layer: anybit.load(path) for layer, path in files.items()}
+    times: dict[tuple[str, str], float] = collections.defaultdict(lambda: float("inf"))
+    families: dict[tuple[str, str], str] = {}
+    best: dict[str, float] = collections.defaultdict(float)
+    for _ in range(options.rounds):
+        for label, value in ceilings().items():
+            best[label] = max(best[label], value)
+        for layer, model in models.items():
+            for width in model.candidates:
+                model.candidate = width
+                model.profile()  # warms up
+                end = time.perf_counter() + options.seconds
+                while time.perf_counter() < end:
+                    heaviest = max(model.profile(), key=lambda step: step.macs)
+                    times[layer, width] = min(times[layer, width], heaviest.nanoseconds)
+                    families[layer, width] = heaviest.family
+    return times, families, best
+
+
+def figures(level: str, options: argparse.Namespace) -> list[str]:
+    """The cells of one column."""
+    cases = {case.name: case for case in CASES if case.name in LAYERS}
+    files = {name: artifact(case, LEVELS[level].target, options.work) for name, case in cases.items()}
+    times, families, best = least_times(files, options)
+    cells = []
+    for goal in GOALS:
+        if goal.width == "w8a8":
+            case = cases[goal.layer]
+            macs = case.inputs * case.outputs * case.kernel**2 * (case.side**2 or case.rows)
+            figure = macs / times[goal.layer, "w8a8"] / best[CEILINGS[level][0]]
+        else:
+            figure = times[goal.layer, "w8a8"] / times[goal.layer, goal.width]
+        missed = figure < goal.wanted.get(level, 0)
+        number = f"**{figure:.2f}**" if missed else f"{figure:.2f}"
+        wanted = f" ({goal.wanted[level]:g})" if level in goal.wanted else ""
+        cells.append(f"{number}{wanted} {families[goal.layer, goal.width].removeprefix('conv-')}")
+    rates = ", ".join(f"{LAYERS[layer]} {1e-3 * times[layer, 'w8a8']:.1f}" for layer in LAYERS)
+    print(f"{level}: {CEILINGS[level][0]} {best[CEILINGS[level][0]]:.1f} MAC/ns; W8A8 in µs: {rates}\n", flush=True)
+    return cells
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--levels", default="", help=f"of {','.join(LEVELS)}; all of this CPU by default")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.1, help="of a layer at a width in a round")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "kernels")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    needs = {name: CEILINGS[name][0].startswith("tdp") and "amx_int8" or level.needs for name, level in LEVELS.items()}
+    present = flags()
+    levels = [name for name in listed(options.levels, LEVELS, "level", parser) if not needs[name] or needs[name] in present]
+    print(f"{processor()}, {datetime.date.today().isoformat()}, one thread, least of {options.rounds} rounds.\n", flush=True)
+    columns = {level: figures(level, options) for level in levels}
+    print("| layer | of | " + " | ".join("amx" if level == "native" else level for level in levels) + " |")
+    print("|---|---|" + "---|" * len(levels))
+    for i, goal in enumerate(GOALS):
+        of = "W8A8 ÷ ceiling" if goal.width == "w8a8" else f"{goal.width.upper()}, × W8A8"
+        print(f"| {LAYERS[goal.layer]} | {of} | " + " | ".join(columns[level][i] for level in levels) + " |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
