@@ -57,7 +57,7 @@ int64_t tableRows(const CpuTarget &target, int64_t vectors, int64_t inputBits, i
   // after a few tables. Beside them are indices, a table, what is found, and constants.
   int64_t perRow = target.permutesBytes ? vectors : vectors / 4, best = 1;
   int64_t spare = int64_t(target.vectorRegisters) - perRow - 2;
-  int64_t most = target.permutesBytes ? std::min<int64_t>((spare - 3) / perRow, 12)
+  int64_t most = target.permutesBytes ? std::min<int64_t>((spare - 5) / perRow, 10)
                  : inputBits > 3      ? spare / (3 * perRow)
                                       : 8 / perRow;
   auto cost = [&](int64_t rows) { return llvm::divideCeil(positions, rows) * (2 * rows * perRow + rows + 2 * perRow); };
