@@ -28,13 +28,16 @@ bool CostTable::isOf(const CpuTarget &target) const {
   return target.dot == measured.dot && target.vectorBits == measured.vectorBits &&
          target.productRate == measured.productRate && target.countRate == measured.countRate &&
          target.countsWords == measured.countsWords && target.tileRate == measured.tileRate &&
-         target.wordPairs == measured.wordPairs;
+         target.wordPairs == measured.wordPairs && target.shufflesBytes == measured.shufflesBytes &&
+         target.permutesBytes == measured.permutesBytes;
 }
 
-/// How unlike two CPUs are for kernels: first what products are made of, then how wide, then how fast.
+/// How unlike two CPUs are for kernels: first what products are made of, then how wide, then what looks sums up, then
+/// how fast.
 static double unlikeness(const CpuTarget &a, const CpuTarget &b) {
   double rates = std::abs(std::log2(a.productRate / b.productRate)) + std::abs(std::log2(a.countRate / b.countRate));
   return (a.dot != b.dot ? 100 : 0) + (a.vectorBits != b.vectorBits ? 30 : 0) +
+         (a.shufflesBytes != b.shufflesBytes ? 20 : 0) + (a.permutesBytes != b.permutesBytes ? 20 : 0) +
          (a.countsWords != b.countsWords ? 10 : 0) + ((a.tileRate > 0) != (b.tileRate > 0) ? 5 : 0) + rates;
 }
 
