@@ -5,7 +5,7 @@
     nice -n -10 python bench/kernel_goals.py [--levels native,avx512_vnni,avx2_vnni,avx2] [--rounds 5]
 
 Prints a table of Markdown, a row a goal and a column an instruction set: the figure, the kernel that was chosen, and in bold
-what is below its goal. All layers of an instruction set, at all widths, are compiled by `anybit compile`, then run in turns; a time
+what is below its goal. All layers of an instruction set, at all widths, are quantized once (minutes for the largest) and compiled by `anybit`, then run in turns; a time
 is the least of all rounds, a ceiling the highest. Ceilings are measured in every round, so that both meet the same clock.
 PYTHONPATH must have the package `anybit` of the build.
 """
@@ -91,13 +91,14 @@ def least_times(files: dict[str, pathlib.Path], options: argparse.Namespace) -> 
     return times, families, best
 
 
-def figures(level: str, options: argparse.Namespace) -> list[str]:
+def figures(level: str, goals: list[Goal], options: argparse.Namespace) -> list[str]:
     """The cells of one column."""
-    cases = {case.name: case for case in CASES if case.name in LAYERS}
+    wanted = {goal.layer for goal in goals}
+    cases = {case.name: case for case in CASES if case.name in wanted}
     files = {name: artifact(case, LEVELS[level].target, options.work) for name, case in cases.items()}
     times, families, best = least_times(files, options)
     cells = []
-    for goal in GOALS:
+    for goal in goals:
         if goal.width == "w8a8":
             case = cases[goal.layer]
             macs = case.inputs * case.outputs * case.kernel**2 * (case.side**2 or case.rows)
@@ -108,7 +109,7 @@ def figures(level: str, options: argparse.Namespace) -> list[str]:
         number = f"**{figure:.2f}**" if missed else f"{figure:.2f}"
         wanted = f" ({goal.wanted[level]:g})" if level in goal.wanted else ""
         cells.append(f"{number}{wanted} {families[goal.layer, goal.width].removeprefix('conv-')}")
-    rates = ", ".join(f"{LAYERS[layer]} {1e-3 * times[layer, 'w8a8']:.1f}" for layer in LAYERS)
+    rates = ", ".join(f"{LAYERS[layer]} {1e-3 * times[layer, 'w8a8']:.1f}" for layer in cases)
     print(f"{level}: {CEILINGS[level][0]} {best[CEILINGS[level][0]]:.1f} MAC/ns; W8A8 in µs: {rates}\n", flush=True)
     return cells
 
@@ -116,6 +117,7 @@ def figures(level: str, options: argparse.Namespace) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--levels", default="", help=f"of {','.join(LEVELS)}; all of this CPU by default")
+    parser.add_argument("--only", default="", help="comma separated parts of the names of layers, as of bench/kernels.py")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.1, help="of a layer at a width in a round")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "kernels")
@@ -125,10 +127,12 @@ def main() -> int:
     present = flags()
     levels = [name for name in listed(options.levels, LEVELS, "level", parser) if not needs[name] or needs[name] in present]
     print(f"{processor()}, {datetime.date.today().isoformat()}, one thread, least of {options.rounds} rounds.\n", flush=True)
-    columns = {level: figures(level, options) for level in levels}
+    parts = [part for part in options.only.split(",") if part]
+    goals = [goal for goal in GOALS if not parts or any(part in goal.layer for part in parts)]
+    columns = {level: figures(level, goals, options) for level in levels}
     print("| layer | of | " + " | ".join("amx" if level == "native" else level for level in levels) + " |")
     print("|---|---|" + "---|" * len(levels))
-    for i, goal in enumerate(GOALS):
+    for i, goal in enumerate(goals):
         of = "W8A8 ÷ ceiling" if goal.width == "w8a8" else f"{goal.width.upper()}, × W8A8"
         print(f"| {LAYERS[goal.layer]} | {of} | " + " | ".join(columns[level][i] for level in levels) + " |")
     return 0
