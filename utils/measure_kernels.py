@@ -40,7 +40,8 @@ CONVENTION = ROOT / "python" / "anybit" / "torch" / "onnx_export" / "convention.
 WIDTHS = [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1), (1, 2), (1, 4)]
 FAMILIES = {"dot4": [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1)], "amx": [(8, 8), (4, 4), (2, 2), (1, 1)],
             "popcount": [(1, 1), (1, 2), (2, 2), (1, 4)], "table": [(1, 1), (1, 2), (2, 2), (1, 4)]}
-VECTORS = (1, 2, 4, 8)
+# Registers of columns; a register of bytes that a table looks up becomes four of them.
+VECTORS = {"dot4": (1, 2, 4), "amx": (1, 2), "popcount": (1, 2, 4), "table": (1, 2, 4, 8)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +174,7 @@ def measure(layer: Layer, session: Session) -> dict[tuple[str, str], float]:
     onnx.save(Model(layer).proto, model)
     artifacts, candidates = {}, {}
     for family in session.options.families.split(","):
-        for vectors in VECTORS:
+        for vectors in VECTORS[family]:
             choice = f"{family}:{vectors}"
             artifact = session.compile(model, choice)
             own = [c for c, reason in session.choices(artifact).items() if re.split("[ ,]", reason)[0] == choice]
@@ -207,7 +208,7 @@ def cpu_name() -> str:
 def table(options: argparse.Namespace, times: list[dict[tuple[str, str], float]]) -> str:
     rows = []
     for family, widths in FAMILIES.items():
-        for vectors in VECTORS:
+        for vectors in VECTORS[family]:
             for weights, inputs in widths:
                 own = [one.get((f"{family}:{vectors}", name(weights, inputs))) for one in times]
                 if any(own):
