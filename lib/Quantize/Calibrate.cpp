@@ -2,9 +2,11 @@
 #include "Calibrate.h"
 
 #include "Equalize.h"
+#include "Sensitivity.h"
 #include "Statistics.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Parallel.h"
 
 #include <Eigen/Core>
@@ -23,7 +25,8 @@ constexpr double deadVariance = 1e-6;
 constexpr double largestRatio = 4;
 
 /// A candidate of 8 bits should lose less than this; where it does not, edges that lose more than `coarseLoss` of the
-/// variance of their channels are to blame, and leaving them real must at least halve the loss.
+/// variance of their channels are to blame, and a few that cost the outputs most; leaving them real must at least halve
+/// the loss.
 constexpr double acceptableLoss = 0.05, coarseLoss = 0.1, realEdgeGain = 0.5;
 
 /// Sizes of channels need few.
@@ -56,6 +59,10 @@ Correction correctionOf(const Moments &real, const Moments &coded) {
   return result;
 }
 
+StringRef nameOf(CorrectionKind kind) {
+  return kind == CorrectionKind::None ? "steps" : kind == CorrectionKind::WeightBias ? "weight bias" : "delta-bn";
+}
+
 AffineValues rounded(const Layer &layer, const Correction &correction) {
   std::vector<double> gain, shift;
   correctedAffine(layer, correction, gain, shift);
@@ -63,6 +70,28 @@ AffineValues rounded(const Layer &layer, const Correction &correction) {
 }
 
 } // namespace
+
+Correction weightBiasOf(const Layer &layer, ArrayRef<float> coded, const Batch &input) {
+  size_t axis = layer.weightDims.size() == 2 ? input.dims.size() - 1 : 1;
+  ArrayRef<int64_t> dims = input.dims;
+  ChannelShape shape{size_t(countOf(dims.take_front(axis))), size_t(dims[axis]),
+                     size_t(countOf(dims.drop_front(axis + 1)))};
+  std::vector<double> mean = momentsOf(input, shape).mean;
+  WeightOrder order(layer, shape.channels);
+  Correction result;
+  for (size_t output = 0; output < layer.channels(); ++output) {
+    double bias = 0;
+    for (size_t i = 0; i < order.perGroup; ++i)
+      for (size_t tap = 0; tap < order.taps; ++tap) {
+        size_t index = order.indexOf(output, i, tap);
+        bias += (double(coded[index]) - layer.weights[index]) * mean[order.inputOf(output, i)];
+      }
+    result.ratio.push_back(1);
+    result.from.push_back(bias);
+    result.to.push_back(0);
+  }
+  return result;
+}
 
 void correctedAffine(const Layer &layer, const Correction &correction, std::vector<double> &gain,
                      std::vector<double> &shift) {
@@ -122,17 +151,21 @@ private:
 /// Quantizes as `plan` says, choosing activation steps when a site is first reached.
 class CandidatePolicy : public Policy {
 public:
-  CandidatePolicy(Calibrator &calibrator, const WidthPlan &plan, bool correct, CandidateChoice &choice)
-      : calibrator(calibrator), plan(plan), correct(correct), choice(choice), decided(calibrator.network.sites.size()) {
-  }
+  CandidatePolicy(Calibrator &calibrator, const WidthPlan &plan, CorrectionKind kind, CandidateChoice &choice)
+      : calibrator(calibrator), plan(plan), kind(kind), choice(choice), decided(calibrator.network.sites.size()),
+        inputs(layerInputs(calibrator.network)) {}
 
-  std::vector<float> weights(unsigned layer) override {
-    return fakeQuantize(calibrator.network.layers[layer], calibrator.master[layer], choice.weights[layer]);
+  std::vector<float> weights(unsigned index) override {
+    const Layer &layer = calibrator.network.layers[index];
+    std::vector<float> coded = fakeQuantize(layer, calibrator.master[index], choice.weights[index]);
+    if (kind == CorrectionKind::WeightBias)
+      choice.corrections[index] = weightBiasOf(layer, coded, *calibrator.simulator.live(inputs[index]));
+    return coded;
   }
 
   AffineValues affine(unsigned layer, const Batch &accumulators) override {
     const Layer &real = calibrator.network.layers[layer];
-    if (correct)
+    if (kind == CorrectionKind::DeltaBN)
       choice.corrections[layer] =
           correctionOf(calibrator.floatMoments[layer], momentsOf(accumulators, channelShape(real, accumulators.dims)));
     return rounded(real, choice.corrections[layer]);
@@ -161,9 +194,10 @@ public:
 private:
   Calibrator &calibrator;
   const WidthPlan &plan;
-  bool correct;
+  CorrectionKind kind;
   CandidateChoice &choice;
   std::vector<bool> decided;
+  std::vector<std::string> inputs; ///< By layer.
 
   /// What is quantized here: sources that exist by now as this candidate has them, later ones as the float network had.
   Histogram measure(const Site &site, const Simulator &simulator) const {
@@ -235,58 +269,79 @@ const WeightChoice &Calibrator::weightsOf(size_t layer, unsigned bits) {
   return entry->second;
 }
 
-Error Calibrator::runStage(StringRef stage, const WidthPlan &plan, bool correct, CandidateChoice &choice) {
+Expected<CandidateChoice> Calibrator::runStage(StringRef suffix, const WidthPlan &plan, CorrectionKind kind) {
+  CandidateChoice choice;
   choice.corrections.assign(network.layers.size(), {});
   choice.sites.assign(network.sites.size(), {true, 0, 1, 0});
   choice.siteSqnr.assign(network.sites.size(), 0);
   choice.siteLoss.assign(network.sites.size(), 0);
   for (size_t layer = 0; layer < network.layers.size(); ++layer)
     choice.weights.push_back(weightsOf(layer, plan.weights[layer]));
-  CandidatePolicy policy(*this, plan, correct, choice);
+  CandidatePolicy policy(*this, plan, kind, choice);
   Expected<std::vector<Batch>> outputs = simulator.run(inputs, policy);
   if (!outputs)
     return outputs.takeError();
-  choice.distance = compare(kind, floatOutputs, *outputs);
-  choice.stages.push_back({stage.str(), choice.distance, false});
-  return Error::success();
+  choice.distance = compare(this->kind, floatOutputs, *outputs);
+  choice.stages.push_back({(nameOf(kind) + suffix).str(), choice.distance, kind == CorrectionKind::None});
+  return choice;
 }
 
-Expected<CandidateChoice> Calibrator::calibrateAt(const WidthPlan &plan, StringRef suffix) {
-  CandidateChoice steps, corrected;
-  if (Error error = runStage(("steps" + suffix).str(), plan, false, steps))
-    return std::move(error);
-  steps.stages[0].kept = true;
+Expected<CandidateChoice> Calibrator::calibrateAt(const WidthPlan &plan, StringRef suffix,
+                                                  ArrayRef<CorrectionKind> corrections) {
+  Expected<CandidateChoice> best = runStage(suffix, plan, CorrectionKind::None);
   // Judged by the samples it was made from, a correction always looks good.
-  if (!hasHeldOut(inputs[0].rows))
-    return std::move(steps);
-  if (Error error = runStage(("delta-bn" + suffix).str(), plan, true, corrected))
-    return std::move(error);
-  bool better = corrected.distance.loss < steps.distance.loss;
-  CandidateChoice &best = better ? corrected : steps;
-  best.stages = {steps.stages[0], corrected.stages[0]};
-  best.stages[1].kept = better;
-  return std::move(best);
+  if (!best || !hasHeldOut(inputs[0].rows))
+    return best;
+  std::vector<StageResult> stages = best->stages;
+  size_t kept = 0;
+  for (CorrectionKind kind : corrections) {
+    Expected<CandidateChoice> corrected = runStage(suffix, plan, kind);
+    if (!corrected)
+      return corrected;
+    stages.push_back(corrected->stages[0]);
+    if (corrected->distance.loss >= best->distance.loss)
+      continue;
+    best = std::move(corrected);
+    kept = stages.size() - 1;
+  }
+  stages[kept].kept = true;
+  best->stages = std::move(stages);
+  return best;
+}
+
+/// `plan` with real values where codes cost too much; nothing if that is nowhere.
+Expected<std::optional<WidthPlan>> Calibrator::withRealEdges(const WidthPlan &plan, const CandidateChoice &coded) {
+  bool eightBits = llvm::all_of(plan.sites, [](unsigned bits) { return bits == 0 || bits == 8; });
+  if (!eightBits)
+    return std::nullopt;
+  std::vector<SiteChoice> sites = coded.sites;
+  for (auto [site, loss] : llvm::zip_equal(sites, coded.siteLoss))
+    site.real |= loss > coarseLoss;
+  Expected<std::vector<double>> losses = lossOfEachSite(network, simulator, inputs, kind, sites);
+  if (!losses)
+    return losses.takeError();
+  for (size_t site : costliest(*losses))
+    sites[site].real = true;
+  WidthPlan result = plan;
+  for (auto [bits, site] : llvm::zip_equal(result.sites, sites))
+    bits = site.real ? 0 : bits;
+  return result.sites == plan.sites ? std::nullopt : std::optional<WidthPlan>(std::move(result));
 }
 
 Expected<CandidateChoice> Calibrator::calibrate(const WidthPlan &plan) {
-  Expected<CandidateChoice> coded = calibrateAt(plan, "");
+  Expected<CandidateChoice> coded = calibrateAt(plan, "", CorrectionKind::DeltaBN);
   if (!coded || coded->distance.loss < acceptableLoss || !hasHeldOut(inputs[0].rows))
-    return coded;
-  WidthPlan partlyReal = plan;
-  bool eightBits = true, any = false;
-  for (size_t site = 0; site < plan.sites.size(); ++site) {
-    eightBits &= plan.sites[site] == 0 || plan.sites[site] == 8;
-    if (coded->siteLoss[site] <= coarseLoss)
-      continue;
-    partlyReal.sites[site] = 0;
-    any = true;
-  }
-  if (!eightBits || !any)
     return coded;
   std::function<void()> silent;
   std::swap(simulator.progress, silent); // The bar knows nothing of these passes.
-  Expected<CandidateChoice> real = calibrateAt(partlyReal, ", coarse edges real");
-  std::swap(simulator.progress, silent);
+  llvm::scope_exit restore([&] { std::swap(simulator.progress, silent); });
+  Expected<std::optional<WidthPlan>> partlyReal = withRealEdges(plan, *coded);
+  if (!partlyReal)
+    return partlyReal.takeError();
+  if (!*partlyReal)
+    return coded;
+  Expected<CandidateChoice> real =
+      calibrateAt(**partlyReal, ", costly edges real", {CorrectionKind::WeightBias, CorrectionKind::DeltaBN});
   if (!real)
     return real;
   bool better = real->distance.loss < realEdgeGain * coded->distance.loss;

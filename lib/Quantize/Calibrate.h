@@ -7,6 +7,7 @@
 #include "Simulator.h"
 
 #include <map>
+#include <optional>
 
 namespace anybit::quantize {
 
@@ -20,7 +21,14 @@ struct WidthPlan {
 /// First and last layers get `outerBits`, unless that is 0 or the candidate is float.
 WidthPlan planOf(const Network &network, const Candidate &candidate, unsigned outerBits);
 
-/// What delta-BN does in front of the float network's affine: acc' = (acc - from) * ratio + to, one each a channel.
+/// How a candidate's accumulators are brought closer to the float network's.
+enum class CorrectionKind {
+  None,
+  WeightBias, ///< Their mean loses what the rounding of the layer's own weights adds to it.
+  DeltaBN,    ///< They get the float network's mean and variance.
+};
+
+/// What is done in front of the float network's affine: acc' = (acc - from) * ratio + to, one each a channel.
 struct Correction {
   std::vector<double> ratio, from, to;
 };
@@ -64,7 +72,7 @@ public:
   size_t bytesPerSample() const { return simulator.peakBytesPerSample(); }
 
   /// S1, then S3 if it lowers the loss. A candidate of 8 bits that is still far from the float network is tried with
-  /// real values at the edges whose channels differ too much for one scale.
+  /// real values at the edges whose channels differ too much for one scale, and at the few that cost the most.
   llvm::Expected<CandidateChoice> calibrate(const WidthPlan &plan);
 
   /// How many times measureFloat() and calibrate() run the network, for a progress bar.
@@ -90,12 +98,19 @@ private:
 
   void roundMasters();
   const WeightChoice &weightsOf(size_t layer, unsigned bits);
-  llvm::Error runStage(llvm::StringRef stage, const WidthPlan &plan, bool correct, CandidateChoice &choice);
-  llvm::Expected<CandidateChoice> calibrateAt(const WidthPlan &plan, llvm::StringRef suffix);
+  llvm::Expected<CandidateChoice> runStage(llvm::StringRef suffix, const WidthPlan &plan, CorrectionKind kind);
+  llvm::Expected<CandidateChoice> calibrateAt(const WidthPlan &plan, llvm::StringRef suffix,
+                                              llvm::ArrayRef<CorrectionKind> corrections);
+  llvm::Expected<std::optional<WidthPlan>> withRealEdges(const WidthPlan &plan, const CandidateChoice &coded);
 
   friend class FloatPolicy;
   friend class CandidatePolicy;
 };
+
+/// What the rounding of the weights to `coded` adds to the mean of the accumulators of `layer`, as `from`: the sum of
+/// (coded - real) * mean of the input, padding counted as input. It has no part of the errors of the activations' codes,
+/// which in a flat area of a picture (a border of one colour, say) are constants that hold there alone.
+Correction weightBiasOf(const Layer &layer, llvm::ArrayRef<float> coded, const Batch &input);
 
 /// The affine that `layer` has under `correction`, in double.
 void correctedAffine(const Layer &layer, const Correction &correction, std::vector<double> &gain,

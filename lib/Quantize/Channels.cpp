@@ -147,11 +147,7 @@ private:
 class NumberPolicy : public Policy {
 public:
   NumberPolicy(const Network &network, const Simulator &simulator, Channels &channels, const StringMap<Source> &sources)
-      : network(network), simulator(simulator), channels(channels), sources(sources), inputs(network.layers.size()) {
-    for (const Step &step : network.steps)
-      if (step.kind == Step::Kind::Layer)
-        inputs[step.index] = step.node.inputs[0];
-  }
+      : network(network), simulator(simulator), channels(channels), sources(sources), inputs(layerInputs(network)) {}
 
   std::vector<float> weights(unsigned layer) override {
     const Layer &reader = network.layers[layer];

@@ -24,21 +24,15 @@ constexpr double largestHalf = 65504, deadVariance = 1e-6;
 /// Steps of 8 bits; at other widths both noises grow alike.
 constexpr double activationLevels = 255, weightLevels = 127;
 
-/// Which axis of a layer's weights counts the channels of its input (of one group).
-unsigned inputDim(const Layer &layer) { return layer.channelDim == 0 ? 1 : 0; }
-
 /// The rounding noise of one layer's accumulators, relative to their variance.
 class ReaderNoise {
 public:
   ReaderNoise(const Layer &layer, unsigned index, const Channels &channels)
-      : layer(layer), reads(channels.reads[index]), moments(channels.moments[index]), channels(channels.all) {
+      : order(layer, channels.reads[index].size()), layer(layer), reads(channels.reads[index]),
+        moments(channels.moments[index]), channels(channels.all) {
     std::vector<double> variances = moments.variance;
     std::nth_element(variances.begin(), variances.begin() + variances.size() / 2, variances.end());
     floor = deadVariance * variances[variances.size() / 2];
-    size_t dim = inputDim(layer);
-    perGroup = layer.weightDims[dim];
-    outputsPerGroup = std::max<size_t>(1, layer.channels() / std::max<size_t>(1, reads.size() / perGroup));
-    taps = layer.weightDims.size() > 2 ? layer.channelStride() / perGroup : 1;
   }
 
   /// `step`: of the activations. Dead outputs do not count; infinite if a weight would leave float16.
@@ -50,15 +44,7 @@ public:
     return total / double(layer.channels());
   }
 
-  /// The input channel of a weight.
-  size_t inputOf(size_t output, size_t withinGroup) const { return output / outputsPerGroup * perGroup + withinGroup; }
-
-  size_t weightIndex(size_t output, size_t withinGroup, size_t tap) const {
-    return layer.channelDim == 0 ? (output * perGroup + withinGroup) * taps + tap
-                                 : withinGroup * layer.channels() + output;
-  }
-
-  size_t perGroup = 1, outputsPerGroup = 1, taps = 1;
+  const WeightOrder order;
 
 private:
   const Layer &layer;
@@ -69,17 +55,17 @@ private:
 
   double outputNoise(size_t output, double step) const {
     double largest = 0, gain = 0, power = 0;
-    for (size_t i = 0; i < perGroup; ++i) {
-      unsigned number = reads[inputOf(output, i)];
+    for (size_t i = 0; i < order.perGroup; ++i) {
+      unsigned number = reads[order.inputOf(output, i)];
       if (number == Channel::none)
         continue;
       double factor = std::ldexp(1.0, channels[number].exponent);
-      for (size_t tap = 0; tap < taps; ++tap) {
-        double weight = layer.weights[weightIndex(output, i, tap)] * factor;
+      for (size_t tap = 0; tap < order.taps; ++tap) {
+        double weight = layer.weights[order.indexOf(output, i, tap)] * factor;
         largest = std::max(largest, std::fabs(weight));
         gain += weight * weight;
       }
-      power += double(taps) * channels[number].power / (factor * factor);
+      power += double(order.taps) * channels[number].power / (factor * factor);
     }
     if (largest > largestHalf)
       return std::numeric_limits<double>::infinity();
@@ -154,7 +140,7 @@ private:
       if (const Channel &channel = channels[member]; channel.exponent)
         divide(network.layers[channel.layer], channel.index, std::ldexp(1.0f, channel.exponent));
     for (auto [reader, noise] : llvm::zip_equal(site.readers, noises))
-      multiply(network.layers[reader], reads[reader], noise);
+      multiply(network.layers[reader], reads[reader], noise.order);
   }
 
   static void divide(Layer &layer, size_t channel, float factor) {
@@ -166,13 +152,13 @@ private:
     layer.norm->bias[channel] /= factor;
   }
 
-  void multiply(Layer &layer, ArrayRef<unsigned> read, const ReaderNoise &shape) {
+  void multiply(Layer &layer, ArrayRef<unsigned> read, const WeightOrder &order) {
     for (size_t output = 0; output < layer.channels(); ++output)
-      for (size_t i = 0; i < shape.perGroup; ++i) {
-        unsigned number = read[shape.inputOf(output, i)];
+      for (size_t i = 0; i < order.perGroup; ++i) {
+        unsigned number = read[order.inputOf(output, i)];
         float factor = number == Channel::none ? 1.0f : std::ldexp(1.0f, channels[number].exponent);
-        for (size_t tap = 0; tap < shape.taps; ++tap)
-          layer.weights[shape.weightIndex(output, i, tap)] *= factor;
+        for (size_t tap = 0; tap < order.taps; ++tap)
+          layer.weights[order.indexOf(output, i, tap)] *= factor;
       }
   }
 };

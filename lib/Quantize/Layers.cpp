@@ -16,6 +16,21 @@ using onnx::Tensor;
 
 size_t Layer::channelStride() const { return countOf(ArrayRef<int64_t>(weightDims).drop_front(channelDim + 1)); }
 
+WeightOrder::WeightOrder(const Layer &layer, size_t inputChannels)
+    : outputs(layer.channels()), outputsFirst(layer.channelDim == 0) {
+  perGroup = layer.weightDims[outputsFirst ? 1 : 0];
+  outputsPerGroup = std::max<size_t>(1, outputs / std::max<size_t>(1, inputChannels / perGroup));
+  taps = layer.weightDims.size() > 2 ? layer.channelStride() / perGroup : 1;
+}
+
+std::vector<std::string> layerInputs(const Network &network) {
+  std::vector<std::string> inputs(network.layers.size());
+  for (const Step &step : network.steps)
+    if (step.kind == Step::Kind::Layer)
+      inputs[step.index] = step.node.inputs[0];
+  return inputs;
+}
+
 namespace {
 
 constexpr float maxHalf = 65504.0f;

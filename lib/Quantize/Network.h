@@ -44,6 +44,22 @@ struct Layer {
   size_t channelStride() const;
 };
 
+/// Where a layer's weights are. An output channel has `taps` for each of the `perGroup` input channels of its group.
+struct WeightOrder {
+  size_t perGroup = 1, outputsPerGroup = 1, taps = 1;
+  size_t outputs;
+  bool outputsFirst;
+
+  WeightOrder(const Layer &layer, size_t inputChannels);
+
+  /// The input channel of a weight.
+  size_t inputOf(size_t output, size_t withinGroup) const { return output / outputsPerGroup * perGroup + withinGroup; }
+
+  size_t indexOf(size_t output, size_t withinGroup, size_t tap) const {
+    return outputsFirst ? (output * perGroup + withinGroup) * taps + tap : withinGroup * outputs + output;
+  }
+};
+
 /// One activation quantizer: all tensors of a site share scale, zero point and width (they meet in a concat).
 struct Site {
   std::string name;
@@ -79,6 +95,9 @@ Network splitLayers(onnx::Graph graph, std::vector<onnx::Problem> &problems);
 
 /// Puts quantizers into `network`.
 void placeQuantizers(Network &network);
+
+/// The tensor that each layer reads.
+std::vector<std::string> layerInputs(const Network &network);
 
 /// Number of elements of `dims`.
 int64_t countOf(llvm::ArrayRef<int64_t> dims);

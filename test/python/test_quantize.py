@@ -164,6 +164,39 @@ def test_sources_of_unlike_size_are_equalized(tmp_path):
     assert np.square(got[1] - real).mean() / real.var() < 5e-4  # 1.3e-2 with one scale for both sources as they are.
 
 
+def cancelling_edge(path):
+    """Two channels of size 100 of which the next layer reads the difference, and sixteen layers behind it."""
+    helper = onnx.helper
+    weights = {"wa": [[100, 100 / 127], [100, 0]], "wb": [[1, -1], [-1, 1]]}
+    weights.update({f"w{i}": [[1, .5], [.5, -1]] for i in range(16)})
+    nodes, value = [], "x"
+    for name in weights:
+        nodes += [helper.make_node("Conv", [value, name], [f"c_{name}"], name=f"node_{name}"),
+                  helper.make_node("Relu", [f"c_{name}"], [f"r_{name}"])]
+        value = f"r_{name}"
+    constants = [onnx.numpy_helper.from_array(np.array(value, np.float32).reshape(2, 2, 1, 1), name)
+                 for name, value in weights.items()]
+    graph = helper.make_graph(nodes[:-1], "cancelling", [helper.make_tensor_value_info("x", 1, [1, 2, 8, 8])],
+                              [helper.make_tensor_value_info(f"c_{name}", 1, [1, 2, 8, 8])], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def test_the_costliest_edge_stays_real(tmp_path):
+    cancelling_edge(tmp_path / "m.onnx")
+    x = np.random.default_rng(5).uniform(0, 1, (16, 2, 8, 8)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    text, code = quantize(tmp_path / "m.onnx", tmp_path / "x.npy", "w8a8", tmp_path / "s.onnx",
+                          report=tmp_path / "r.json")
+    assert code == 0, text
+    candidate = json.loads((tmp_path / "r.json").read_text())["candidates"][0]
+    real = [a["name"] for a in candidate["activations"] if a["bits"] == 0]
+    assert "r_wa/codes" in real and len(real) <= 2, real
+    kept = [stage["name"] for stage in candidate["stages"] if stage["kept"]]
+    assert all("costly edges real" in name for name in kept), kept
+    coded = next(stage["loss"] for stage in candidate["stages"] if stage["name"] == "steps")
+    assert candidate["loss"] < coded / 1000
+
+
 def test_same_input_same_bytes(small, tmp_path):
     model, calibration, _ = small
     for name in ("a", "b"):

@@ -1,5 +1,6 @@
 //===- SearchTest.cpp - formats, steps, losses, candidates ----------------===//
 #include "Calibrate.h"
+#include "Sensitivity.h"
 #include "Statistics.h"
 
 #include "gtest/gtest.h"
@@ -152,6 +153,25 @@ TEST(Statistics, CorrectionGivesBackTheMoments) {
   EXPECT_EQ(gain[0], 1);
   EXPECT_EQ(gain[1], 3);
   EXPECT_EQ(shift[1], -1);
+}
+
+TEST(Statistics, WeightBiasIsTheErrorOfTheMean) {
+  Layer layer = layerOf({1, 2, 3, 4, 5, 6, 7, 8}, 4); // Two groups of two inputs and two outputs.
+  Batch input{{1, 4, 1, 2}, 1, {1, 3, 10, 10, -1, -1, 0, 4}};
+  Correction bias = weightBiasOf(layer, {1.5f, 2, 3, 3, 5, 6, 6, 8.5f}, input);
+  EXPECT_EQ(bias.from, (std::vector<double>{0.5 * 2, -1 * 10, 0, -1 * -1 + 0.5 * 2}));
+  EXPECT_EQ(bias.ratio, std::vector<double>(4, 1));
+  EXPECT_EQ(bias.to, std::vector<double>(4, 0));
+}
+
+TEST(Sensitivity, FewSitesCostMost) {
+  std::vector<double> losses(64, 0.01);
+  EXPECT_EQ(costliest(losses).size(), 4u) << "a sixteenth";
+  losses[40] = 3;
+  EXPECT_EQ(costliest(losses), (std::vector<size_t>{40})) << "three quarters of the sum are enough";
+  losses[7] = losses[9] = 2;
+  EXPECT_EQ(costliest(losses), (std::vector<size_t>{40, 7, 9}));
+  EXPECT_TRUE(costliest(std::vector<double>(8, 1.0)).empty());
 }
 
 TEST(Loss, SoftmaxMakesNoDifferenceToKullbackLeibler) {
