@@ -149,12 +149,12 @@ def _class_precision(found: list, objects: list, label: float, overlap: float) -
     return float(np.concatenate([precision, [0.0]])[np.minimum(at, len(precision))].mean())
 
 
-def evaluate(data: pathlib.Path, part: str, detector: Detector, network: Callable[[np.ndarray], np.ndarray],
-             limit: int | None = None) -> float:
-    """AP50 in percent of ``network`` ([1, 3, H, W] -> raw output with a batch of 1) on one of the subsets, or on its
-    first ``limit`` pictures."""
+def evaluate(data: pathlib.Path, parts: tuple[str, ...], detector: Detector,
+             network: Callable[[np.ndarray], np.ndarray], limit: int | None = None) -> float:
+    """AP50 in percent of ``network`` ([1, 3, H, W] -> raw output with a batch of 1) on subsets, or on the first
+    ``limit`` pictures of each."""
     found, objects = [], []
-    for image, truth in pictures(data, part, limit):
+    for image, truth in (pair for part in parts for pair in pictures(data, part, limit)):
         tensor, scale = detector.prepare(image)
         found.append(detections(np.asarray(network(tensor))[0], detector, scale))
         objects.append(truth)

@@ -51,7 +51,7 @@ SECTIONS = {
         "The artifact against ONNX Runtime on the same switchable file", ["model", "candidate", "what", "value", "N10"],
         accuracy.rows_oracle, "Numerics N10: top-1 agreement (of each pixel where the output is a map of classes) of at least "
         "99.5 %, or accuracies that differ by at most 1 point (AP50: 1.5); in brackets those of the artifact and of ONNX "
-        "Runtime."),
+        "Runtime. Detectors: on the calibration pictures too, since both evaluate one file."),
     "layers": Section(
         "The artifact against anybit.reference", ["model", "candidate", "largest difference", ""], accuracy.rows_layers,
         "Sixteen test samples, compared with ==. Both networks end in a Softmax, a real-valued op outside of bit identity "

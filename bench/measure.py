@@ -194,11 +194,12 @@ def oracle(path: pathlib.Path, candidate: int) -> Network:
         "ConvMulFusion", "ConvAddFusion", "ConvBNFusion", "MatMulAddFusion"])
 
 
-def score(bench: Bench, workload: datasets.Workload, network: Network) -> tuple[float, np.ndarray | None]:
-    """Metric in percent, and the outputs of a classifier."""
+def score(bench: Bench, workload: datasets.Workload, network: Network,
+          pictures: tuple[str, ...] = ("coco_val_64",)) -> tuple[float, np.ndarray | None]:
+    """Metric in percent (of a detector on ``pictures``), and the outputs of a classifier."""
     limit = bench.options.limit
     if workload.metric == "ap50":
-        return detection.evaluate(bench.data, "coco_val_64", detection.DETECTORS[workload.model], network, limit), None
+        return detection.evaluate(bench.data, pictures, detection.DETECTORS[workload.model], network, limit), None
     if workload.test is None:
         raise Missing("no test set")
     inputs, labels = workload.test(bench.data)
