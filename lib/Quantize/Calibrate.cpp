@@ -340,8 +340,8 @@ Expected<CandidateChoice> Calibrator::calibrate(const WidthPlan &plan) {
     return partlyReal.takeError();
   if (!*partlyReal)
     return coded;
-  Expected<CandidateChoice> real =
-      calibrateAt(**partlyReal, ", costly edges real", {CorrectionKind::WeightBias, CorrectionKind::DeltaBN});
+  // Not delta-BN: measured means hold the errors of flat areas, which are elsewhere than what detectors look for.
+  Expected<CandidateChoice> real = calibrateAt(**partlyReal, ", costly edges real", CorrectionKind::WeightBias);
   if (!real)
     return real;
   bool better = real->distance.loss < realEdgeGain * coded->distance.loss;
