@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import distributed
-from . import distributed
 from .model import Switchable
+from .modules import SwitchableBatchNorm
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -51,8 +52,6 @@ def evaluate(net: nn.Module, loader: Iterable, loss: Loss = F.cross_entropy) -> 
             labelled = labelled and outputs.dim() == 2 and y.dim() == 1
             right += int((outputs.argmax(1) == y).sum()) if labelled else 0
     total, right, count = distributed.total(total, right, count)
-    if getattr(loader, "world", 1) > 1:
-        total, right, count = distributed.total(total, right, count)  # type: ignore[assignment]
     return Score(total / max(count, 1), right / count if labelled and count else float("nan"), int(count))
 
 
@@ -69,30 +68,37 @@ def evaluate_all(net: Switchable, loader: Iterable, loss: Loss = F.cross_entropy
 @torch.no_grad()
 def reestimate_batch_norm(net: Switchable, loader: Iterable, batches: int = 100,
                           candidates: "Sequence[str] | None" = None) -> None:
-    """Replaces the running statistics of each candidate by the average over some batches (algorithms 6.7)."""
+    """Replaces the running statistics of each candidate by the average over the first `batches` of `loader` (algorithms
+    6.7); labels are not used. Norms that all candidates share get the average over these candidates."""
+    names = list(candidates or net.names)
+    own = [module.sets for module in net.switchable_modules() if isinstance(module, SwitchableBatchNorm)]
+    shared = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for group in [[name] for name in names] if own else [names]:
+        norms = [sets[net.candidate_index(group[0])] for sets in own] or shared
+        if not norms:
+            return
+        with mode(net, False), _averaging(norms):
+            _pass_through(net, loader, batches, group)
+
+
+def _pass_through(net: Switchable, loader: Iterable, batches: int, candidates: Sequence[str]) -> None:
     device = next(net.parameters()).device
-    for name in candidates or net.names:
-        with net.at(name), _averaging(net):
-            for i, (x, *_) in enumerate(loader):
-                if i == batches:
-                    break
+    for x, *_ in itertools.islice(loader, batches):
+        for name in candidates:
+            with net.at(name):
                 net(x.to(device))
 
 
 @contextlib.contextmanager
-def _averaging(net: Switchable) -> Iterator[None]:
-    """Batch norms in training mode with a cumulative average, everything else in evaluation mode."""
-    norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    running = [getattr(m, "sets", [m])[net.index] for m in net.switchable_modules() if hasattr(m, "sets")]
-    chosen = running or norms
-    momenta = [norm.momentum for norm in chosen]
-    with mode(net, False):
-        for norm in chosen:
-            norm.reset_running_stats()
-            norm.momentum = None
-            norm.train()
-        try:
-            yield
-        finally:
-            for norm, momentum in zip(chosen, momenta):
-                norm.momentum = momentum
+def _averaging(norms: Sequence[nn.Module]) -> Iterator[None]:
+    """Batch norms in training mode, with a cumulative average from nothing."""
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .._errors import Error, InvalidInput
 from . import distributed
 from .checkpoint import load_checkpoint, random_state, save_checkpoint, seed_everything, set_random_state
-from .evaluate import Score, evaluate_all
+from .evaluate import Score, evaluate_all, reestimate_batch_norm
 from .log import Log, Progress
 from .model import Switchable
 from .strategies.base import Distillation, OneCandidate, Step, Strategy
@@ -66,7 +66,7 @@ def fit(net: Switchable, train: Iterable, val: "Iterable | None" = None, epochs:
         checkpoint: "str | os.PathLike[str] | None" = None, checkpoint_steps: int = 0, resume: bool = True,
         log: "str | os.PathLike[str] | None" = None, on_epoch: "Callable[[int, dict[str, Score]], None] | None" = None,
         model: "nn.Module | None" = None, autocast: "torch.dtype | None" = None, seed: int = 0, val_every: int = 1,
-        progress: bool = True) -> History:
+        reestimate_batches: int = 100, progress: bool = True) -> History:
     """Trains all `candidates` (None: all of the network) of `net` together, in place.
 
     train, val: iterables of (inputs, labels) that can be gone through many times; one with `set_epoch` (or whose
@@ -77,10 +77,14 @@ def fit(net: Switchable, train: Iterable, val: "Iterable | None" = None, epochs:
     momentum 0.9 and a cosine to 0 over the run (per step). scheduler: stepped after every step. model: what to call in
     place of net (`distributed.parallel(net)`). checkpoint: a file, written after the warm-up, after each epoch and
     every `checkpoint_steps` steps; if it exists and `resume`, the run goes on from it, exactly. log: a CSV file.
+    reestimate_batches: after the last step the batch norms of every candidate that may be drawn get the mean statistics
+    of so many training batches (labels are not used) in place of the running ones, which know the last few steps of that
+    candidate alone; 0 keeps those, for networks that run mixes of candidates (`set_widths`).
 
     Raises Diverged at a loss that is not finite, InvalidInput for wrong arguments or a checkpoint of another network.
     """
-    trainer = _Trainer(net, train, epochs, warmup_batches, _indices(net, candidates), learning_rate, seed)
+    trainer = _Trainer(net, train, epochs, warmup_batches, _indices(net, candidates), learning_rate, seed,
+                       reestimate_batches)
     trainer.set_probabilities(probabilities)
     trainer.set_optimizer(optimizer, scheduler)
     trainer.step = Step(net, model or net, loss, trainer.indices, trainer.probabilities, trainer.generator, teacher,
@@ -116,15 +120,17 @@ class _Trainer:
     scheduler: Any
 
     def __init__(self, net: Switchable, train: Iterable, epochs: int, warmup_batches: int, indices: list[int],
-                 learning_rate: float, seed: int) -> None:
+                 learning_rate: float, seed: int, reestimate_batches: int) -> None:
         problems = [f"{name} is {value}, expected at least 0" for name, value in
-                    (("epochs", epochs), ("warmup_batches", warmup_batches)) if value < 0]
+                    (("epochs", epochs), ("warmup_batches", warmup_batches),
+                     ("reestimate_batches", reestimate_batches)) if value < 0]
         if len(train) == 0:  # type: ignore[arg-type]
             problems.append("the training loader is empty")
         if problems:
             raise InvalidInput("\n".join(problems))
         self.net, self.train, self.epochs, self.warmup_batches = net, train, epochs, warmup_batches
         self.indices, self.learning_rate, self.seed = indices, learning_rate, seed
+        self.reestimate_batches = reestimate_batches
         self.generator = torch.Generator().manual_seed(seed)
         self.device = next(net.parameters()).device
         self.steps = self.epoch = self.batch = 0
@@ -163,6 +169,8 @@ class _Trainer:
             self.save()
         while self.epoch < self.epochs:
             self.run_epoch(bar)
+            if self.epoch + 1 == self.epochs and self.reestimate_batches:
+                self.reestimate(bar)
             self.seconds = before + time.monotonic() - started
             self.end_epoch()
         bar.close()
@@ -266,6 +274,13 @@ class _Trainer:
             if self.on_epoch is not None:
                 self.on_epoch(self.epoch, self.history.scores)
         self.save()
+
+    def reestimate(self, bar: Progress) -> None:
+        """Batch norms that fit the weights as they are after the last step."""
+        self._start_epoch(self.epochs)
+        bar.show(self.steps, "statistics of batch norms")
+        drawn = [self.net.names[i] for i, p in zip(self.indices, self.probabilities) if p > 0]
+        reestimate_batch_norm(self.net, self.train, self.reestimate_batches, drawn)
 
     def save(self) -> None:
         if self.checkpoint is None or distributed.rank() != 0:

@@ -87,7 +87,7 @@ class TrainRecipe:
     distillation: float = 0.5
     temperature: float = 1.0
     evaluate_every: int = 1
-    reestimate_batches: int = 0
+    reestimate_batches: int = 100
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
 
 
@@ -176,7 +176,8 @@ def _contradictions(recipe: Recipe) -> list[str]:
             problems.append(f"'{where}.optimizer' has learning_rate {optimizer.learning_rate} and warmup "
                             f"{optimizer.warmup}, expected above 0, and at least 0 and below 1")
     for name, value, least in (("data.batch", recipe.data.batch, 1), ("train.epochs", recipe.train.epochs, 1),
-                               ("train.evaluate_every", recipe.train.evaluate_every, 0)):
+                               ("train.evaluate_every", recipe.train.evaluate_every, 0),
+                               ("train.reestimate_batches", recipe.train.reestimate_batches, 0)):
         if value < least:
             problems.append(f"'{name}' is {value}, expected at least {least}")
     return problems

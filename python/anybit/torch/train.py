@@ -28,7 +28,7 @@ from .._errors import Error, InvalidInput
 from .._train_options import parser
 from . import distributed
 from .checkpoint import seed_everything
-from .evaluate import Score, evaluate_all, reestimate_batch_norm
+from .evaluate import Score, evaluate_all
 from .fit import fit
 from .log import table as markdown
 from .model import Switchable
@@ -100,7 +100,7 @@ class _Job:
         if not recipe.epochs:
             return plain
         net = switchable_of(plain, FLOAT_NETWORK)
-        self._fit(net, "float", recipe.epochs, recipe.optimizer, warmup_batches=0)
+        self._fit(net, "float", recipe.epochs, recipe.optimizer, warmup_batches=0, reestimate_batches=0)
         trained = net.net.state_dict()
         plain.load_state_dict({name: trained[name] for name in plain.state_dict()})
         return plain
@@ -111,10 +111,8 @@ class _Job:
         teacher = copy.deepcopy(plain).eval() if recipe.teacher == "float" else None
         self._fit(net, "switchable", recipe.epochs, recipe.optimizer, warmup_batches=recipe.warmup_batches,
                   val_every=recipe.evaluate_every, probabilities=recipe.probabilities or None, teacher=teacher,
-                  strategy=strategy_of(recipe.strategy),
+                  strategy=strategy_of(recipe.strategy), reestimate_batches=recipe.reestimate_batches,
                   distillation=Distillation(recipe.distillation, recipe.temperature))
-        if recipe.reestimate_batches:
-            reestimate_batch_norm(net, self.train, recipe.reestimate_batches)
         return net
 
     def _fit(self, net: Switchable, stage: str, epochs: int, optimizer: Any, val_every: int = 1,

@@ -205,6 +205,18 @@ def test_label_free_distillation():
         abt.distill(abt.switchable(teacher, ["w3a3", "w2a2"]), teacher, images)
 
 
+def mean_inputs(net, norm, data):
+    """Per channel, of a norm whose network is in evaluation mode."""
+    means = []
+    hook = norm.register_forward_pre_hook(lambda _, given: means.append(given[0].detach().mean((0, 2, 3))))
+    with torch.no_grad():
+        net.eval()
+        for x, _ in data:
+            net(x)
+    hook.remove()
+    return torch.stack(means).mean(0)
+
+
 def test_batch_norm_reestimation():
     net = abt.switchable(ResNet(), CANDIDATES)
     abt.fit(net, TRAIN, epochs=0, warmup_batches=1)
@@ -213,15 +225,31 @@ def test_batch_norm_reestimation():
     norm.running_mean.fill_(7.)
     others = net.net.bn1.sets[0].running_mean.clone()
     abt.reestimate_batch_norm(net, TRAIN, 4, ["w2a2"])
-    got = []
-    hook = norm.register_forward_pre_hook(lambda _, given: got.append(given[0].detach()))
-    with torch.no_grad():
-        net.eval()
-        for x, _ in TRAIN[:4]:
-            net(x)
-    hook.remove()
-    torch.testing.assert_close(norm.running_mean, torch.stack([t.mean((0, 2, 3)) for t in got]).mean(0))
+    torch.testing.assert_close(norm.running_mean, mean_inputs(net, norm, TRAIN[:4]))
     assert torch.equal(others, net.net.bn1.sets[0].running_mean) and norm.momentum == 0.1
+
+
+def test_fit_ends_with_the_statistics_of_the_last_weights():
+    net = abt.switchable(ResNet(), CANDIDATES)
+    abt.fit(net, TRAIN, epochs=0, warmup_batches=1)
+    before = state(net)
+    abt.fit(net, TRAIN, epochs=1, warmup_batches=0, probabilities=[1, 1, 0, 1], reestimate_batches=4)
+    for name in ("w8a8", "w1a1"):
+        net.set_candidate(name)
+        norm = net.net.bn1.sets[net.index]
+        torch.testing.assert_close(norm.running_mean, mean_inputs(net, norm, TRAIN[:4]))
+    idle = f".sets.{net.candidate_index('w2a2')}."
+    assert not [key for key in differing(before, state(net)) if idle in key]
+
+
+def test_shared_batch_norms_fit_all_candidates():
+    net = abt.switchable(ResNet(), CANDIDATES[:2], batch_norm="shared")
+    abt.fit(net, TRAIN, epochs=1, warmup_batches=1, reestimate_batches=4)
+    found = []
+    for name in net.names:
+        net.set_candidate(name)
+        found.append(mean_inputs(net, net.net.bn1, TRAIN[:4]))
+    torch.testing.assert_close(net.net.bn1.running_mean, (found[0] + found[1]) / 2)
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_layer(tmp_path):
@@ -255,7 +283,7 @@ def test_wrong_checkpoints(tmp_path):
 
 
 @pytest.mark.parametrize("options,text", [
-    (dict(epochs=-1), "epochs is -1"), (dict(candidates=[]), "candidates is empty"),
+    (dict(epochs=-1), "epochs is -1"), (dict(reestimate_batches=-1), "reestimate_batches is -1"), (dict(candidates=[]), "candidates is empty"),
     (dict(candidates=["w7a7"]), "'w7a7' is unknown"), (dict(probabilities=[1, 2]), "expected 4 numbers"),
     (dict(probabilities={"w9a9": 1.0}), "given for w9a9"), (dict(probabilities=[-1, 2, 0, 0]), "none negative")])
 def test_wrong_arguments(options, text):
