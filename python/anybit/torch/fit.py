@@ -22,6 +22,10 @@ from .model import Switchable
 from .strategies.base import Distillation, OneCandidate, Step, Strategy
 
 
+# Of the learning rate of theta_b, for learned steps of weights.
+STEP_SCALE = 0.1
+
+
 class Diverged(Error, ArithmeticError):
     """The loss is not finite. step: of the run; layer: the first module whose output is not finite."""
 
@@ -45,16 +49,27 @@ class History:
 
 
 def parameter_groups(net: Switchable, weight_decay: float = 1e-4, theta_scale: float = 1.0,
-                     learning_rate: float = 0.05) -> list[dict[str, Any]]:
+                     learning_rate: float = 0.05, step_scale: float = STEP_SCALE) -> list[dict[str, Any]]:
     """Groups for an optimizer: weights with decay; biases, batch norms, factors, steps and clips without, theta_b at
-    `theta_scale` times the learning rate."""
+    `theta_scale` times the learning rate, learned steps of weights at `step_scale` times that.
+
+    The loss hardly feels the step of a wide weight, so at the full rate it drifts: 8-bit steps were seen to end at 44
+    times their best value, or below zero.
+    """
     shared = net.shared_parameters()
     known = {id(p) for p in shared}
     theta = [p for p in net.parameters() if id(p) not in known]
-    groups = [([p for p in shared if p.dim() > 1], weight_decay, 1.0), ([p for p in shared if p.dim() <= 1], 0.0, 1.0),
-              (theta, 0.0, theta_scale)]
-    return [{"params": params, "weight_decay": decay, "lr": learning_rate * scale}
-            for params, decay, scale in groups if params]
+    groups = [{"params": [p for p in shared if p.dim() > 1], "weight_decay": weight_decay, "lr": learning_rate},
+              {"params": [p for p in shared if p.dim() <= 1], "weight_decay": 0.0, "lr": learning_rate},
+              *_theta_groups(net, theta, learning_rate * theta_scale, step_scale)]
+    return [group for group in groups if group["params"]]
+
+
+def _theta_groups(net: Switchable, theta: Sequence[nn.Parameter], learning_rate: float,
+                  step_scale: float) -> list[dict[str, Any]]:
+    steps = {id(p) for p in net.weight_steps()}
+    return [{"params": [p for p in theta if (id(p) in steps) == slow], "weight_decay": 0.0, "lr": learning_rate * scale}
+            for slow, scale in ((False, 1.0), (True, step_scale))]
 
 
 def fit(net: Switchable, train: Iterable, val: "Iterable | None" = None, epochs: int = 1, warmup_batches: int = 100,
@@ -196,14 +211,14 @@ class _Trainer:
     def _warm_up_one(self, index: int, bar: Progress) -> None:
         self._start_epoch(-1 - index)
         theta = [p for p in self.net.candidate_parameters(index) if p.requires_grad]
-        optimizer = torch.optim.SGD(theta, self.learning_rate, momentum=0.9) if theta else None
+        optimizer = torch.optim.SGD(_theta_groups(self.net, theta, self.learning_rate, STEP_SCALE), momentum=0.9)
         self.net.set_candidate(index)
         for number, (x, y) in enumerate(itertools.islice(self.train, self.warmup_batches)):
             x, y = x.to(self.device), y.to(self.device)
             self.net.zero_grad(set_to_none=True)
             loss = self.step.objective(self.step.forward(x), y, self.step.teacher_outputs(x))
             self._refuse_nonfinite({index: loss.detach()}, x)
-            if optimizer is not None:
+            if theta:
                 loss.backward()
                 optimizer.step()
             bar.show(0, f"warm-up of {self.net.names[index]}, batch {number + 1}")

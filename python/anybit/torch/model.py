@@ -137,6 +137,11 @@ class Switchable(nn.Module):
         owned = {id(p) for name in self.names for p in self.candidate_parameters(name)}
         return [p for p in self.parameters() if id(p) not in owned]
 
+    def weight_steps(self) -> list[nn.Parameter]:
+        """The learned steps of all weights, of every candidate."""
+        quantizers = [q for layer in self.layers().values() for q in layer.theta.quantizers]
+        return list({id(p): p for quantizer in quantizers for p in quantizer.weight_steps()}.values())
+
     def penalty(self) -> "Tensor | None":
         """What the quantizers of the chosen candidate add to the loss; None for nothing."""
         terms = [term for module in self.switchable_modules() for quantizer in _quantizers(module, self.index)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import InvalidInput
+from .fit import STEP_SCALE
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ class DataRecipe:
 @dataclass(frozen=True)
 class OptimizerRecipe:
     """name: `sgd` (with Nesterov momentum) or `adam`. The learning rate falls to 0 along a cosine, after
-    `warmup` of the steps in which it rises from 0. theta: its factor for the parameters of candidates."""
+    `warmup` of the steps in which it rises from 0. theta: its factor for the parameters of candidates; step: a further
+    one for the learned steps of their weights (`parameter_groups`)."""
 
     name: str = "sgd"
     learning_rate: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 1e-4
     theta: float = 1.0
+    step: float = STEP_SCALE
     warmup: float = 0.05
 
 

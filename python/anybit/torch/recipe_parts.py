@@ -107,7 +107,7 @@ def _wavelet(given: Any, wavelets: dict[str, Any]) -> Wavelet | None:
 
 def optimizer_of(net: Switchable, recipe: OptimizerRecipe, steps: int) -> tuple[torch.optim.Optimizer, Any]:
     """The optimizer and its schedule for a run of `steps`: a linear rise, then half a cosine to 0."""
-    groups = parameter_groups(net, recipe.weight_decay, recipe.theta, recipe.learning_rate)
+    groups = parameter_groups(net, recipe.weight_decay, recipe.theta, recipe.learning_rate, recipe.step)
     if recipe.name == "adam":
         made: torch.optim.Optimizer = torch.optim.Adam(groups, recipe.learning_rate)
     else:

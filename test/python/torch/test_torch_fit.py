@@ -55,6 +55,19 @@ def test_one_step_moves_one_candidate():
     assert per_candidate and all(f".{index}." in key for key in per_candidate)
 
 
+def test_steps_of_weights_move_slowly():
+    """Steps alone: not clips, not the step as a clip that widths share, not those of activations."""
+    net = abt.switchable(ResNet(), ["w8a8", "w2a2", "f32"], weight=abt.LSQ(), activation=abt.LSQ())
+    groups = abt.parameter_groups(net, theta_scale=0.5, learning_rate=0.2, step_scale=0.01)
+    assert sorted(group["lr"] for group in groups) == pytest.approx([0.2 * 0.5 * 0.01, 0.2 * 0.5, 0.2, 0.2])
+    slow = {id(p) for p in min(groups, key=lambda group: group["lr"])["params"]}
+    steps = {id(layer.theta.quantizers[i].parameter) for layer in net.layers().values() for i in (0, 1)}
+    assert slow == steps
+    assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))
+    for weight in (abt.LSQ(shared=("step",)), abt.PACT(), abt.MeanAbs()):
+        assert not abt.switchable(ResNet(), ["w1a1"], weight=weight, first_last=None).weight_steps()
+
+
 def test_a_subset_leaves_the_others_alone():
     net = abt.switchable(ResNet(), CANDIDATES)
     abt.fit(net, TRAIN, epochs=0, warmup_batches=1)

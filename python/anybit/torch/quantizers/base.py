@@ -101,6 +101,10 @@ class Quantizer(nn.Module):
     def load(self, scale: Tensor, zero: "Tensor | None") -> None:
         """Sets the parameters so that `grid` has this scale and zero point to the bit."""
 
+    def weight_steps(self) -> list[nn.Parameter]:
+        """Learned steps of weights, which an optimizer must move slowly (`fit.parameter_groups`)."""
+        return []
+
     def penalty(self) -> "Tensor | None":
         """What the quantizer adds to the loss, such as PACT's L2 of the clip; None for nothing."""
         return None

@@ -24,13 +24,16 @@ class Uniform(Quantizer):
         self.kind, self.rule, self.start = kind, rule, start
         self.per_channel, self.lsq_gradient = per_channel, lsq_gradient
         self.high = max(integer_range(kind, bits)[1], 1)
-        self.divisor = self.high if is_clip else 1
+        self.is_clip, self.divisor = is_clip, self.high if is_clip else 1
         self.parameter = parameter
         self.rectifies = kind == "unsigned"
 
     def scale(self) -> Tensor:
         """s > 0."""
         return positive(self.parameter) / self.divisor if self.divisor != 1 else positive(self.parameter)
+
+    def weight_steps(self) -> list[nn.Parameter]:
+        return [] if self.is_clip or self.site.role != "weight" else [self.parameter]
 
     def initialize(self, x: Tensor) -> None:
         axis = self.site.channel_axis if self.per_channel else None
