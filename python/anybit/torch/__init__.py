@@ -21,12 +21,14 @@ from .onnx_import import from_onnx
 from .quantizers import (ESB, LSQ, PACT, SQ, SRQ, XNOR, APoT, DoReFa, LSQPlus, MeanAbs, MultiBase, PerWidth,
                          Ternary)
 from .strategies import (KURE, AdaptiveWidths, AllCandidates, ArbitraryWidths, BlockSwapping, Distillation, GradientL1,
-                         OneCandidate, Sandwich)
+                         LossAwareBases, OneCandidate, Sandwich)
 from .wavelet import Db2, Haar, Wavelet, dwt2, idwt2, mix_bands
 
 __all__ = [
-    "APoT", "AdaptiveWidths", "AllCandidates", "ArbitraryWidths", "BlockSwapping", "Branches", "Candidate", "Db2", "Distillation", "Diverged", "DoReFa", "ESB", "GradientL1", "Haar", "History", "KURE", "LSQ", "LSQPlus",
-    "MeanAbs", "MultiBase", "OneCandidate", "PACT", "PerWidth", "SQ", "SRQ", "Sandwich", "Score", "Switchable", "Ternary", "Unsupported", "Wavelet", "Widths", "XNOR", "distill", "dwt2",
-    "evaluate", "evaluate_all", "export", "fit", "from_onnx", "idwt2", "load_onnx_state", "mix_bands", "parameter_groups",
+    "APoT", "AdaptiveWidths", "AllCandidates", "ArbitraryWidths", "BlockSwapping", "Branches", "Candidate", "Db2",
+    "Distillation", "Diverged", "DoReFa", "ESB", "GradientL1", "Haar", "History", "KURE", "LSQ", "LSQPlus",
+    "LossAwareBases", "MeanAbs", "MultiBase", "OneCandidate", "PACT", "PerWidth", "SQ", "SRQ", "Sandwich", "Score",
+    "Switchable", "Ternary", "Unsupported", "Wavelet", "Widths", "XNOR", "distill", "dwt2", "evaluate",
+    "evaluate_all", "export", "fit", "from_onnx", "idwt2", "load_onnx_state", "mix_bands", "parameter_groups",
     "parse_candidates", "reestimate_batch_norm", "switchable",
 ]

@@ -67,6 +67,15 @@ def total(*values: float) -> list[float]:
     return summed.tolist()
 
 
+def mean(values: Tensor) -> Tensor:
+    """The mean of a tensor over the ranks."""
+    if world_size() == 1:
+        return values
+    summed = values.clone()
+    dist.all_reduce(summed)
+    return summed / world_size()
+
+
 def parallel(net: Switchable, find_unused_parameters: bool = False) -> nn.Module:
     """What to call in place of `net` while training; `net` itself in a single process.
 

@@ -129,6 +129,16 @@ def test_every_format(name, tmp_path):
     check(net, x, tmp_path / "m.onnx")
 
 
+def test_bases_that_channels_lack(tmp_path):
+    x = torch.randn(3, 1, 8, 8)
+    net = seen(abt.switchable(ResNet(), ["w3a3", "w2a2"], weight=abt.MultiBase(), first_last=None), x)
+    for layer in net.layers().values():
+        for quantizer in layer.theta.quantizers:
+            quantizer.kept[0, ::2] = 0
+            quantizer.kept[:, -1] = 0
+    check(net, x, tmp_path / "m.onnx")
+
+
 def test_weights_of_a_candidates_own(tmp_path):
     x = torch.randn(3, 1, 8, 8)
     net = seen(abt.switchable(ResNet(), ["w4a4", "w2a2"], own_weights=True), x)

@@ -198,6 +198,50 @@ def test_adaptive_widths_fall_with_their_cost_and_end_in_a_candidate(per_layer):
     net.eval()(TRAIN[0][0])
 
 
+def test_loss_aware_bases_delete_what_the_loss_feels_least():
+    """f = -g alpha + h alpha^2 / 2 by hand, of a first round after two steps; deleted coefficients stay 0."""
+    net = abt.switchable(Small(), ["w3a3"], weight=abt.MultiBase(), wavelet=None, first_last=None)
+    strategy = abt.LossAwareBases(keep=2 / 3, rounds=1, until=0.6, rate=0.01)
+    weights = [layer.theta.quantizers[0] for layer in net.layers().values()]
+    slopes, moments = [], []
+
+    class Looking(torch.optim.SGD):
+        def step(self, closure=None):
+            slopes.append([quantizer.alphas.grad.clone() for quantizer in weights])
+            moments.append([layer.weight.grad.square() for layer in net.layers().values()])
+
+    groups = abt.parameter_groups(net, learning_rate=0.0)
+    abt.fit(net, TRAIN[:3], epochs=1, warmup_batches=0, strategy=strategy, optimizer=Looking(groups, 0.0))
+    rises = []
+    for i, quantizer in enumerate(weights):
+        first, second = moments[0][i], 0.999 * moments[0][i] + moments[1][i]
+        curvature = torch.maximum(first, second / 1.999).sqrt().flatten(1).sum(1) / 0.01
+        alphas = quantizer.alphas.detach()
+        rise = curvature * alphas.square() / 2 - (slopes[0][i] + slopes[1][i]) / 2 * alphas
+        rise = torch.where(alphas == alphas.max(0).values, torch.inf, rise)  # one of each channel stays
+        rises.append((rise / torch.Size(quantizer.site.shape[1:]).numel()).flatten())
+    rises, kept = torch.cat(rises), torch.cat([quantizer.kept.flatten() for quantizer in weights])
+    gone, left = rises[kept == 0].max(), rises[kept == 1].min()
+    assert gone <= left + 1e-4 * abs(left)
+    assert 1.99 < strategy.mean_bits(net, "w3a3") < 2.1
+    gone = [quantizer.coefficients()[quantizer.kept == 0] for quantizer in weights]
+    assert all(torch.equal(values, torch.zeros_like(values)) for values in gone)
+
+
+def test_loss_aware_bases_learn(tmp_path):
+    """Half of the bits are gone, and a finished run goes on with what it knew."""
+    options = dict(epochs=4, warmup_batches=2, learning_rate=0.1, checkpoint=tmp_path / "c.pt")
+    net = abt.switchable(Small(), ["w4a8"], weight=abt.MultiBase(), wavelet=None, first_last=None)
+    strategy = abt.LossAwareBases(keep=0.5, rounds=4)
+    history = abt.fit(net, TRAIN, VAL, strategy=strategy, **options)
+    assert history.scores["w4a8"].accuracy > 0.6 and 2 <= strategy.mean_bits(net, 0) < 2.1
+    again, resumed = abt.LossAwareBases(keep=0.5, rounds=4), abt.switchable(Small(), ["w4a8"], weight=abt.MultiBase(),
+                                                                            wavelet=None, first_last=None)
+    abt.fit(resumed, TRAIN, VAL, strategy=again, **options)
+    assert again.done == 4 and again.estimates.keys() == strategy.estimates.keys()
+    assert differing(state(net), state(resumed)) == []
+
+
 def test_label_free_distillation():
     teacher = Small()
     optimizer = torch.optim.SGD(teacher.parameters(), 0.1, momentum=0.9)
@@ -296,7 +340,8 @@ def test_wrong_checkpoints(tmp_path):
 
 
 @pytest.mark.parametrize("options,text", [
-    (dict(epochs=-1), "epochs is -1"), (dict(reestimate_batches=-1), "reestimate_batches is -1"), (dict(candidates=[]), "candidates is empty"),
+    (dict(epochs=-1), "epochs is -1"), (dict(reestimate_batches=-1), "reestimate_batches is -1"),
+    (dict(candidates=[]), "candidates is empty"), (dict(strategy=abt.LossAwareBases()), "the network has none"),
     (dict(candidates=["w7a7"]), "'w7a7' is unknown"), (dict(probabilities=[1, 2]), "expected 4 numbers"),
     (dict(probabilities={"w9a9": 1.0}), "given for w9a9"), (dict(probabilities=[-1, 2, 0, 0]), "none negative")])
 def test_wrong_arguments(options, text):

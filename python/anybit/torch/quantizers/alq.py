@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -50,10 +51,15 @@ def sketch(rows: Tensor, bases: int) -> Tensor:
     return alphas[..., 0].float().abs().sort(1).values
 
 
-class _MultiBase(Quantizer):
+class MultiBaseWeight(Quantizer):
+    """alphas: [I, O]; kept: 0 where a coefficient has been deleted (`LossAwareBases`), else 1. watch: called with the
+    gradient of the quantized weight, if it is set."""
+
     def __init__(self, site: Site, bits: int) -> None:
         super().__init__(site, bits)
         self.alphas = nn.Parameter(torch.ones(bits, site.shape[0]))  # type: ignore[index]
+        self.register_buffer("kept", torch.ones(bits, site.shape[0]))  # type: ignore[index]
+        self.watch: "Callable[[Tensor], None] | None" = None
 
     def initialize(self, w: Tensor) -> None:
         self.alphas.copy_(sketch(w.reshape(w.shape[0], -1), self.bits).T)
@@ -61,7 +67,7 @@ class _MultiBase(Quantizer):
     @torch.no_grad()
     def codes(self, w: Tensor) -> Tensor:
         """The nearest of the 2^I reachable values of each channel."""
-        alphas = positive(self.alphas)
+        alphas = self.coefficients()
         every = torch.arange(1 << self.bits, device=w.device)
         reachable = sum(alphas[i][:, None] * signs(every, i) for i in range(self.bits))
         levels, order = reachable.sort(1)  # type: ignore[union-attr]
@@ -69,25 +75,33 @@ class _MultiBase(Quantizer):
         position = torch.searchsorted(middles, w.reshape(w.shape[0], -1).contiguous(), right=True)
         return order.gather(1, position).reshape(w.shape)
 
-    def _coefficients(self, rank: int) -> Tensor:
-        return positive(self.alphas).reshape(*self.alphas.shape, *(1,) * (rank - 1))
+    def coefficients(self) -> Tensor:
+        """[I, O], at least 0."""
+        return positive(self.alphas) * self.kept
+
+    def _for_weight(self, w: Tensor) -> Tensor:
+        return self.coefficients().reshape(*self.alphas.shape, *(1,) * (w.dim() - 1))
 
     def forward(self, w: Tensor) -> Tensor:
         w = w.float()
         self.ready(w)
-        return _Reconstruct.apply(w, self._coefficients(w.dim()), self.codes(w))
+        quantized = _Reconstruct.apply(w, self._for_weight(w), self.codes(w))
+        if self.watch is not None and quantized.requires_grad:
+            quantized.register_hook(self.watch)
+        return quantized
 
     @torch.no_grad()
     def grid(self, x: "Tensor | None" = None) -> Bases:
-        return Bases("bases", self.bits, self.codes(x), self._coefficients(x.dim()))  # type: ignore[arg-type,union-attr]
+        return Bases("bases", self.bits, self.codes(x), self._for_weight(x))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class MultiBase(Spec):
     """Weights of b bits as b sign planes with learned coefficients per output channel (F6); 1 bit is XNOR-Net's form with
-    a learned scale. The weight takes the nearest reachable value, the gradient goes straight through."""
+    a learned scale. The weight takes the nearest reachable value, the gradient goes straight through. Channels may get
+    different numbers of planes: `LossAwareBases`."""
 
     def build(self, site: Site, bits: int, common: dict[str, nn.Parameter]) -> Quantizer:
         if site.role != "weight":
             raise InvalidInput(f"activation of '{site.name}': MultiBase is for weights")
-        return _MultiBase(site, bits)
+        return MultiBaseWeight(site, bits)
