@@ -4,8 +4,9 @@
 
 The float ONNX file becomes a PyTorch module (`from_onnx`), learns to run at low widths from the outputs of the float
 network on at most 1,024 pictures without labels, and is exported. `deploy` compiles that file and compares the compiled
-network with PyTorch on labelled test pictures. Labels are only ever used to report accuracy. Both stages go on where
-they stopped.
+network with PyTorch on labelled test pictures. Labels are only ever used to report accuracy: which of several runs is
+the result, the divergence from the float network on the pictures without labels decides. Both stages go on where they
+stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from anybit.torch.data import Augment, TensorLoader
 from anybit.torch.evaluate import evaluate, evaluate_all
 from anybit.torch.fit import parameter_groups
 from anybit.torch.onnx_import import from_onnx
-from anybit.torch.strategies import Distillation
+from anybit.torch.strategies import Distillation, divergence
 from datasets import agreement, cifar10, top1
 from training_results import ROOT, RUNS, load_results, save_result
 from training_page import write_page
@@ -44,6 +45,15 @@ def loaders(data: pathlib.Path, seed: int) -> tuple[TensorLoader, TensorLoader]:
     return (TensorLoader(torch.from_numpy(images), torch.zeros(len(images), dtype=torch.int64), BATCH, shuffle=True,
                          seed=seed, augment=Augment(4, True), **layout),
             TensorLoader(torch.from_numpy(tests), torch.from_numpy(labels), 250, **layout))
+
+
+def divergences(net: abt.Switchable, teacher: torch.nn.Module, data: pathlib.Path) -> dict[str, float]:
+    """KL(teacher || candidate), mean over the pictures without labels."""
+    images = torch.from_numpy(cifar10(data, "train_lossless_4000", "imagenet", PICTURES)[0])
+    with torch.no_grad():
+        wanted = torch.cat([teacher(part) for part in images.split(256)])
+    scores = evaluate_all(net, TensorLoader(images, wanted, 256, memory_format=torch.channels_last), divergence)
+    return {name: round(score.loss, 4) for name, score in scores.items()}
 
 
 def distill(arguments: argparse.Namespace, data: pathlib.Path, folder: pathlib.Path) -> None:
@@ -64,6 +74,7 @@ def distill(arguments: argparse.Namespace, data: pathlib.Path, folder: pathlib.P
     abt.export(net, folder / "switchable.onnx", next(iter(test))[0][:1].contiguous())
     save_result("distill", arguments.name, arguments.seed, seconds=round(history.seconds, 1), steps=history.steps,
                 batch=BATCH, pictures=PICTURES, learning_rate=arguments.learning_rate,
+                divergence=divergences(net, teacher, data),
                 accuracy={name: round(100 * score.accuracy, 2) for name, score in scores.items()})
 
 
