@@ -5,13 +5,15 @@
 Needs Fashion-MNIST (Debian: apt-get install dataset-fashion-mnist). Every run starts from the float network of its
 seed, is resumed by the same command, and leaves one file in bench/results/training; docs/training.md is written anew
 at the end. `dedicated-equal-time` gives each width the epochs of the switchable run divided by the number of
-candidates, `dedicated-long` all of them. A network without wavelets is the ablation E5.
+candidates, `dedicated-long` all of them. `slow-steps` moves the learned steps of weights at a tenth of the rate. A
+network without wavelets is the ablation E5.
 """
 
 from __future__ import annotations
 
 import pathlib
 import sys
+from typing import Any
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
@@ -19,12 +21,13 @@ from training_schedule import WIDTHS, Run, main
 
 SEEDS = (0, 1, 2)
 EPOCHS = 6
+SLOW_STEPS = {"train.optimizer": {"learning_rate": 0.05, "weight_decay": 1e-4, "step": 0.1}}
 
 
-def dedicated(name: str, epochs: int, seed: int) -> list[Run]:
+def dedicated(name: str, epochs: int, seed: int, settings: "dict[str, Any] | None" = None) -> list[Run]:
     """One network per width. The warm-up is the share of the switchable run's."""
-    return [Run("fashion", name, seed, {"switchable.candidates": [width], "train.epochs": epochs}, part=width)
-            for width in WIDTHS]
+    return [Run("fashion", name, seed, {"switchable.candidates": [width], "train.epochs": epochs, **(settings or {})},
+                part=width) for width in WIDTHS]
 
 
 def runs() -> list[Run]:
@@ -33,6 +36,8 @@ def runs() -> list[Run]:
         found += [Run("fashion", "switchable", seed)]
         found += dedicated("dedicated-equal-time", EPOCHS // len(WIDTHS), seed)
         found += dedicated("dedicated-long", EPOCHS, seed)
+    found.append(Run("fashion", "switchable-slow-steps", 1, SLOW_STEPS))
+    found += dedicated("dedicated-slow-steps", EPOCHS // len(WIDTHS), 1, SLOW_STEPS)
     for name in ("matrix", "plane", "spatial"):
         found.append(Run("fashion", f"layout-{name}", 0, {"switchable.wavelet": {"name": "Haar", "layout": name}}))
     found.append(Run("fashion", "db2-tile", 0, {"switchable.wavelet": {"name": "Db2", "layout": "tile"}}))
