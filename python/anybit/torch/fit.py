@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -92,6 +93,7 @@ def fit(net: Switchable, train: Iterable, val: "Iterable | None" = None, epochs:
     momentum 0.9 and a cosine to 0 over the run (per step). scheduler: stepped after every step. model: what to call in
     place of net (`distributed.parallel(net)`). checkpoint: a file, written after the warm-up, after each epoch and
     every `checkpoint_steps` steps; if it exists and `resume`, the run goes on from it, exactly. log: a CSV file.
+    The last evaluation is that of the weights rounded to float16, as a file has them.
     reestimate_batches: after the last step the batch norms of every candidate that may be drawn get the mean statistics
     of so many training batches (labels are not used) in place of the running ones, which know the last few steps of that
     candidate alone; 0 keeps those, for networks that run mixes of candidates (`set_widths`).
@@ -184,10 +186,12 @@ class _Trainer:
             self.save()
         while self.epoch < self.epochs:
             self.run_epoch(bar)
-            if self.epoch + 1 == self.epochs and self.reestimate_batches:
-                self.reestimate(bar)
-            self.seconds = before + time.monotonic() - started
-            self.end_epoch()
+            is_last = self.epoch + 1 == self.epochs
+            with self.net.rounded_masters() if is_last else contextlib.nullcontext():
+                if is_last and self.reestimate_batches:
+                    self.reestimate(bar)
+                self.seconds = before + time.monotonic() - started
+                self.end_epoch()
         bar.close()
         self.strategy.finish(self.net)
         self.history.rows, self.history.steps, self.history.seconds = self.log.rows, self.steps, self.seconds
@@ -291,7 +295,8 @@ class _Trainer:
         self.save()
 
     def reestimate(self, bar: Progress) -> None:
-        """Batch norms that fit the weights as they are after the last step."""
+        """Batch norms that fit the weights as they are after the last step, rounded as a file has them: weights like to
+        sit between two codes, where rounding decides."""
         self._start_epoch(self.epochs)
         bar.show(self.steps, "statistics of batch norms")
         drawn = [self.net.names[i] for i, p in zip(self.indices, self.probabilities) if p > 0]

@@ -161,6 +161,16 @@ class Switchable(nn.Module):
             if hasattr(module, "half_weight"):
                 module.half_weight = on
 
+    @contextlib.contextmanager
+    def rounded_masters(self) -> "Iterator[Switchable]":
+        """The network as a file will have it, for the length of a with statement."""
+        before = any(getattr(module, "half_weight", False) for module in self.switchable_modules())
+        self.round_masters()
+        try:
+            yield self
+        finally:
+            self.round_masters(before)
+
     def forward(self, *arguments: Any, **keywords: Any) -> Any:
         if not self.packs_weights or torch.compiler.is_compiling():
             return self.net(*arguments, **keywords)

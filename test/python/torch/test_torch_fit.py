@@ -291,6 +291,7 @@ def test_fit_ends_with_the_statistics_of_the_last_weights():
     abt.fit(net, TRAIN, epochs=0, warmup_batches=1)
     before = state(net)
     abt.fit(net, TRAIN, epochs=1, warmup_batches=0, probabilities=[1, 1, 0, 1], reestimate_batches=4)
+    net.round_masters()
     for name in ("w8a8", "w1a1"):
         net.set_candidate(name)
         norm = net.net.bn1.sets[net.index]
@@ -299,9 +300,18 @@ def test_fit_ends_with_the_statistics_of_the_last_weights():
     assert not [key for key in differing(before, state(net)) if idle in key]
 
 
+def test_the_last_evaluation_is_of_weights_as_a_file_has_them():
+    net = abt.switchable(ResNet(), CANDIDATES)
+    history = abt.fit(net, TRAIN, VAL, epochs=1, warmup_batches=1, learning_rate=0.01)
+    plain = abt.evaluate_all(net, VAL)
+    net.round_masters()
+    assert abt.evaluate_all(net, VAL) == history.scores != plain
+
+
 def test_shared_batch_norms_fit_all_candidates():
     net = abt.switchable(ResNet(), CANDIDATES[:2], batch_norm="shared")
     abt.fit(net, TRAIN, epochs=1, warmup_batches=1, reestimate_batches=4)
+    net.round_masters()
     found = []
     for name in net.names:
         net.set_candidate(name)
