@@ -6,6 +6,7 @@ import copy
 import operator
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch.nn.functional as F
@@ -16,11 +17,10 @@ from .branches import Branches, SwitchableBranches
 from .candidates import Candidate, Widths, parse_candidates, unused_rules
 from .model import Switchable
 from .modules import LAYERS, SwitchableActivation, SwitchableBatchNorm, switchable_layer
-from .placement import Edge, Placement
+from .placement import NORMS, Edge, Placement
 from .quantizers import LSQ, PACT, LSQPlus, Spec
 from .wavelet import Haar, Wavelet
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _OUT_OF_PLACE = {operator.iadd: operator.add, operator.imul: operator.mul, "add_": "add", "mul_": "mul"}
 
 
@@ -39,21 +39,43 @@ def switchable(net: nn.Module, candidates: Iterable[Any], weight: Spec = LSQ(), 
     A network that torch.fx cannot trace is converted module by module, with a warning: each layer then quantizes its
     own input, of either sign, and residuals stay float. Raises InvalidInput with all problems at once.
     """
-    parsed = parse_candidates(candidates)
-    _check(first_last, residual, batch_norm)
+    settings = _Settings(parse_candidates(candidates), weight, activation, negative, wavelet, first_last, residual,
+                         batch_norm, own_weights)
     net = copy.deepcopy(net)
     for module in net.modules():
         if hasattr(module, "inplace"):
             module.inplace = False  # a quantizer needs its input for the gradient
     try:
-        root: nn.Module = _trace(net)
+        root = _trace(net)
     except Exception as error:  # whatever forward does with a proxy
         warnings.warn(f"torch.fx cannot trace {type(net).__name__} ({str(error).splitlines()[0]}); converting its "
                       f"modules one by one, each layer quantizes its own input and residuals stay float", stacklevel=2)
-        return _Converter(net, parsed, weight, activation, negative, wavelet, first_last, residual, batch_norm,
-                          own_weights).by_module()
-    return _Converter(root, parsed, weight, activation, negative, wavelet, first_last, residual, batch_norm,
-                      own_weights).by_graph()
+        return _Converter(net, settings).by_module()
+    return _Converter(root, settings).by_graph()
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The arguments of `switchable`, checked."""
+
+    candidates: Sequence[Candidate]
+    weight: Spec
+    activation: Spec
+    negative: "Spec | None"
+    wavelet: "Wavelet | None"
+    first_last: "int | None"
+    residual: "int | None"
+    batch_norm: str
+    own_weights: bool
+
+    def __post_init__(self) -> None:
+        problems = [f"{name} is {bits!r}, expected 1 to 8 or None" for name, bits in
+                    (("first_last", self.first_last), ("residual", self.residual))
+                    if bits is not None and not (isinstance(bits, int) and 1 <= bits <= 8)]
+        if self.batch_norm not in ("candidate", "shared"):
+            problems.append(f"batch_norm is '{self.batch_norm}', expected candidate or shared")
+        if problems:
+            raise InvalidInput("\n".join(problems))
 
 
 class _Tracer(fx.Tracer):
@@ -65,29 +87,14 @@ def _trace(net: nn.Module) -> fx.GraphModule:
     return fx.GraphModule(net, _Tracer().trace(net), type(net).__name__)
 
 
-def _check(first_last: "int | None", residual: "int | None", batch_norm: str) -> None:
-    problems = [f"{name} is {bits!r}, expected 1 to 8 or None" for name, bits in
-                (("first_last", first_last), ("residual", residual))
-                if bits is not None and not (isinstance(bits, int) and 1 <= bits <= 8)]
-    if batch_norm not in ("candidate", "shared"):
-        problems.append(f"batch_norm is '{batch_norm}', expected candidate or shared")
-    if problems:
-        raise InvalidInput("\n".join(problems))
-
-
 class _Converter:
-    def __init__(self, root: nn.Module, candidates: Sequence[Candidate], weight: Spec, activation: Spec,
-                 negative: "Spec | None", wavelet: "Wavelet | None", first_last: "int | None", residual: "int | None",
-                 batch_norm: str, own_weights: bool, prefix: str = "", bits: "int | None" = None) -> None:
-        """prefix: of layer names, bits: of all weights, in a body of `Branches`."""
-        self.prefix, self.bits = prefix, bits
-        self.root, self.candidates = root, candidates
-        self.weight, self.activation, self.negative, self.wavelet = weight, activation, negative, wavelet
-        self.first_last, self.residual = first_last, residual
-        self.batch_norm, self.own_weights = batch_norm, own_weights
+    """prefix: of layer names, and bits: of all weights, in a body of `Branches`."""
+
+    def __init__(self, root: nn.Module, given: _Settings, prefix: str = "", bits: "int | None" = None) -> None:
+        self.root, self.given, self.prefix, self.bits = root, given, prefix, bits
 
     def by_graph(self) -> Switchable:
-        return Switchable(self.converted(), self.candidates, traced=True)
+        return Switchable(self.converted(), self.given.candidates, traced=True)
 
     def converted(self) -> fx.GraphModule:
         """The traced root with quantizers and switchable modules."""
@@ -97,7 +104,7 @@ class _Converter:
         placement = Placement(root, root.graph)
         layers = list(dict.fromkeys(str(node.target) for node in placement.layers()))
         widths = self._widths(layers)
-        edges = placement.edges(self.residual is not None)
+        edges = placement.edges(self.given.residual is not None)
         self._refuse_negative(edges)
         made: dict[tuple, fx.Node] = {}
         for edge in edges:
@@ -111,26 +118,28 @@ class _Converter:
     def by_module(self) -> Switchable:
         layers = [name for name, module in self.root.named_modules() if type(module) in LAYERS]
         widths = self._widths(layers)
-        if self.negative is None:
+        if self.given.negative is None:
             raise InvalidInput("the network cannot be traced, so that inputs of layers may be negative: give a "
                                "quantizer for `negative`")
         self._replace_modules(widths, {})
         for name in layers:
-            quantizer = SwitchableActivation(f"{name}.input", [w.activations for w in widths[name]], self.negative)
+            bits = [width.activations for width in widths[name]]
+            quantizer = SwitchableActivation(f"{name}.input", bits, self.given.negative)
             quantizer.owner = name
             self.root.get_submodule(name).input_quantizer = quantizer  # type: ignore[assignment]
-        return Switchable(self.root, self.candidates, traced=False)
+        return Switchable(self.root, self.given.candidates, traced=False)
 
     def _widths(self, layers: list[str]) -> dict[str, list[Widths]]:
         """Widths of each layer at each candidate; first and last as `first_last` says."""
         if not layers:
             raise InvalidInput(f"the network has no layer to quantize ({', '.join(t.__name__ for t in LAYERS)})")
-        mixed = [c for c in self.candidates if len(c.rules) > 1 and not self._has_branches()]
+        mixed = [c for c in self.given.candidates if len(c.rules) > 1 and not self._has_branches()]
         if unused := unused_rules(mixed, layers):
             raise InvalidInput("\n".join(unused))
-        widths = {layer: [self._layer_widths(candidate, layer) for candidate in self.candidates] for layer in layers}
-        for layer in {layers[0], layers[-1]} if self.first_last and not self.prefix else ():
-            fixed = Widths(self.first_last, self.first_last)  # type: ignore[arg-type]
+        widths = {layer: [self._layer_widths(candidate, layer) for candidate in self.given.candidates]
+                  for layer in layers}
+        for layer in {layers[0], layers[-1]} if self.given.first_last and not self.prefix else ():
+            fixed = Widths(self.given.first_last, self.given.first_last)  # type: ignore[arg-type]
             widths[layer] = [width if width.real else fixed for width in widths[layer]]
         return widths
 
@@ -142,10 +151,10 @@ class _Converter:
         return bool(self.prefix) or any(isinstance(module, Branches) for module in self.root.modules())
 
     def _refuse_negative(self, edges: list[Edge]) -> None:
-        if self.negative is not None:
+        if self.given.negative is not None:
             return
         bad = [f"the input '{edge.source.name}' of '{edge.reader.name}' can be negative, but the quantizer "
-               f"{type(self.activation).__name__} is unsigned; give one for `negative`, such as abt.LSQPlus()"
+               f"{type(self.given.activation).__name__} is unsigned; give one for `negative`, such as abt.LSQPlus()"
                for edge in edges if not edge.nonnegative]
         if bad:
             raise InvalidInput("\n".join(bad))
@@ -153,7 +162,7 @@ class _Converter:
     def _quantize(self, root: fx.GraphModule, edge: Edge, widths: dict[str, list[Widths]],
                   made: dict[tuple, fx.Node]) -> None:
         if edge.layer is None:
-            bits = tuple(0 if c.rules == (("*", Widths(0, 0)),) else self.residual for c in self.candidates)
+            bits = tuple(0 if c.rules == (("*", Widths(0, 0)),) else self.given.residual for c in self.given.candidates)
         else:
             bits = tuple(width.activations for width in widths[edge.layer])
         key = (edge.source, bits, edge.layer is None)
@@ -164,7 +173,7 @@ class _Converter:
         edge.reader.replace_input_with(edge.source, made[key])
 
     def _insert(self, root: fx.GraphModule, edge: Edge, bits: tuple) -> fx.Node:
-        spec = self.negative if not edge.nonnegative else LSQ() if edge.layer is None else self.activation
+        spec = self.given.negative if not edge.nonnegative else LSQ() if edge.layer is None else self.given.activation
         name = f"{edge.source.name}_codes" + ("" if edge.layer else "_residual")
         while hasattr(root, name):
             name += "_"
@@ -183,10 +192,11 @@ class _Converter:
                 continue
             if name in widths:
                 last = name
-                switchable_layer(module, self.prefix + name, widths[name], self.weight, self.wavelet, self.own_weights)
-            elif isinstance(module, _NORMS) and self.batch_norm == "candidate":
+                switchable_layer(module, self.prefix + name, widths[name], self.given.weight, self.given.wavelet,
+                                 self.given.own_weights)
+            elif isinstance(module, NORMS) and self.given.batch_norm == "candidate":
                 parent, _, child = name.rpartition(".")
-                norm = SwitchableBatchNorm(module, self.prefix + name, len(self.candidates))
+                norm = SwitchableBatchNorm(module, self.prefix + name, len(self.given.candidates))
                 norm.owner = self.prefix + owners.get(name, last)
                 setattr(self.root.get_submodule(parent), child, norm)
             elif isinstance(module, Branches):
@@ -195,18 +205,16 @@ class _Converter:
 
     def _branches(self, branches: Branches, name: str) -> SwitchableBranches:
         """Each body converted on its own."""
-        bodies = [_Converter(_trace(body), self.candidates, self.weight, self.activation, self.negative, self.wavelet,
-                             self.first_last, self.residual, self.batch_norm, self.own_weights,
-                             f"{self.prefix}{name}.bodies.{i}.", branches.bits).converted()
+        bodies = [_Converter(_trace(body), self.given, f"{self.prefix}{name}.bodies.{i}.", branches.bits).converted()
                   for i, body in enumerate(branches.bodies)]
-        return SwitchableBranches(branches, self.prefix + name, bodies, self.candidates)
+        return SwitchableBranches(branches, self.prefix + name, bodies, self.given.candidates)
 
 
 def _norm_owners(root: fx.GraphModule, placement: Placement) -> dict[str, str]:
     """The layer in front of each batch norm."""
     owners = {}
     for node in root.graph.nodes:
-        if node.op == "call_module" and isinstance(placement.types.get(node.target), _NORMS):
+        if node.op == "call_module" and isinstance(placement.types.get(node.target), NORMS):
             source = node.all_input_nodes[0]
             while source.op != "placeholder" and source.all_input_nodes and source.target not in placement.types:
                 source = source.all_input_nodes[0]

@@ -24,7 +24,7 @@ class Score:
 
     loss: float
     accuracy: float
-    count: float
+    count: int
 
 
 @contextlib.contextmanager

@@ -38,8 +38,8 @@ _CURVE_CALLS = {F.silu, F.hardswish, F.sigmoid, F.hardsigmoid, F.gelu, F.leaky_r
                 torch.sigmoid, torch.tanh, "sigmoid", "tanh"}
 ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 PRODUCTS = {operator.mul, operator.imul, torch.mul, "mul", "mul_"}
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-_STRAIGHT = _NORMS + (nn.Identity, nn.Dropout, nn.Dropout2d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_STRAIGHT = NORMS + (nn.Identity, nn.Dropout, nn.Dropout2d)
 
 
 @dataclass(frozen=True)

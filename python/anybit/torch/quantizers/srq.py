@@ -38,6 +38,9 @@ class _Srq(Quantizer):
     def load(self, scale: Tensor, zero: "Tensor | None") -> None:
         self.step.copy_(scale)
 
+    def weight_steps(self) -> list[nn.Parameter]:
+        return [self.step, self.noise] if self.site.role == "weight" else []
+
     def open_bits(self) -> int:
         """Bits that are left: gates close from the top."""
         if self.gates is None:
