@@ -89,16 +89,16 @@ def _deployment() -> list[str]:
 def _fashion() -> list[str]:
     return _section("Fashion-MNIST",
                     "`recipes/fashion_resnet20.toml`, all 60,000 and 10,000 pictures: a ResNet-20 of width 8 with a "
-                    "stem of stride 2, float first, then all candidates by Algorithm 1, one sampled candidate a step. "
-                    "`dedicated` networks have one width each and start from the same float network: `equal-time` "
-                    "with the epochs of the switchable run divided by the number of candidates, `long` with all of "
-                    "them; their minutes are those of all widths together. Every run ends by re-estimating the batch "
-                    "norms from 100 training batches, the dedicated ones too; for runs that were finished before "
-                    "`fit` did so, this was done on their last checkpoints, without training. Learned steps of "
-                    "weights move at the full rate here (`step = 1.0`), where those of 8-bit layers drift: they were "
-                    "seen at 44 times their best value, in the network that loses 1.0 point at w6a6 (seed 1); "
-                    "`slow-steps` has a tenth of the rate, which has become the default since. `anybit quantize` sees "
-                    "1,024 training pictures without labels.",
+                    "stem of stride 2, float first, then all candidates by Algorithm 1, one sampled candidate a "
+                    "step. `dedicated` networks have one width each and start from the same float network: "
+                    "`equal-time` with the epochs of the switchable run divided by the number of candidates, `long` "
+                    "with all of them; their minutes are those of all widths together. Every run, the dedicated ones "
+                    "too, ends by rounding the weights to float16 and re-estimating the batch norms from 100 "
+                    "training batches; for runs that were finished before `fit` did so, this was done on their last "
+                    "checkpoints, without training. Learned steps of weights move at the full rate here (`step = "
+                    "1.0`), where those of 8-bit layers drift: they were seen at 44 times their best value (seed 1, "
+                    "w6a6); `slow-steps` has a tenth of the rate, which has become the default since. `anybit "
+                    "quantize` sees 1,024 training pictures without labels.",
                     "fashion", lambda rows: [*runs_table(rows, _present(rows)), "", *_gaps(rows)])
 
 
