@@ -13,7 +13,7 @@ import pathlib
 import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
+sys.path += [str(FOLDER), str(FOLDER.parent / "python")]  # behind the build folder, if that is in PYTHONPATH
 from training_schedule import WIDTHS, Run, main
 
 SHARED_WEIGHT = {"name": "LSQ", "shared": ["step"]}

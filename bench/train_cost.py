@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
+sys.path += [str(FOLDER), str(FOLDER.parent / "python")]  # behind the build folder, if that is in PYTHONPATH
 import anybit.torch as abt
 from anybit.torch.data.loader import arranged
 from anybit.torch.fit import parameter_groups

@@ -23,7 +23,7 @@ import onnx.numpy_helper
 import torch
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
+sys.path += [str(FOLDER), str(FOLDER.parent / "python")]  # behind the build folder, if that is in PYTHONPATH
 import anybit.torch as abt
 from anybit.torch.checkpoint import load_checkpoint
 from anybit.torch.recipe import Recipe, parse_recipe

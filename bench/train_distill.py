@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
+sys.path += [str(FOLDER), str(FOLDER.parent / "python")]  # behind the build folder, if that is in PYTHONPATH
 import anybit.torch as abt
 from anybit.torch.data import Augment, TensorLoader
 from anybit.torch.evaluate import evaluate, evaluate_all

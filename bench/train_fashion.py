@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "python")]
+sys.path += [str(FOLDER), str(FOLDER.parent / "python")]  # behind the build folder, if that is in PYTHONPATH
 from training_schedule import WIDTHS, Run, main
 
 SEEDS = (0, 1, 2)
