@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,7 +141,9 @@ class _Trainer:
         problems = [f"{name} is {value}, expected at least 0" for name, value in
                     (("epochs", epochs), ("warmup_batches", warmup_batches),
                      ("reestimate_batches", reestimate_batches)) if value < 0]
-        if len(train) == 0:  # type: ignore[arg-type]
+        if not isinstance(train, Sized):
+            problems.append("the training loader has no length, which the schedule needs; give it a __len__")
+        elif not len(train):
             problems.append("the training loader is empty")
         if problems:
             raise InvalidInput("\n".join(problems))

@@ -349,6 +349,12 @@ def test_wrong_checkpoints(tmp_path):
         abt.fit(abt.switchable(ResNet(), CANDIDATES), TRAIN[:2], epochs=1, checkpoint=path)
 
 
+@pytest.mark.parametrize("train,text", [([], "is empty"), (iter(TRAIN), "has no length")])
+def test_wrong_loaders(train, text):
+    with pytest.raises(ValueError, match=text):
+        abt.fit(abt.switchable(Small(), CANDIDATES), train)
+
+
 @pytest.mark.parametrize("options,text", [
     (dict(epochs=-1), "epochs is -1"), (dict(reestimate_batches=-1), "reestimate_batches is -1"),
     (dict(candidates=[]), "candidates is empty"), (dict(strategy=abt.LossAwareBases()), "the network has none"),
