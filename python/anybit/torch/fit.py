@@ -148,6 +148,7 @@ class _Trainer:
         if problems:
             raise InvalidInput("\n".join(problems))
         self.net, self.train, self.epochs, self.warmup_batches = net, train, epochs, warmup_batches
+        self.total = epochs * len(train)  # type: ignore[arg-type]
         self.indices, self.learning_rate, self.seed = indices, learning_rate, seed
         self.reestimate_batches = reestimate_batches
         self.generator = torch.Generator().manual_seed(seed)
@@ -170,18 +171,16 @@ class _Trainer:
         self.probabilities = values / values.sum()
 
     def set_optimizer(self, optimizer: "torch.optim.Optimizer | None", scheduler: Any) -> None:
-        total = self.epochs * len(self.train)  # type: ignore[arg-type]
         if optimizer is None:
             groups = parameter_groups(self.net, learning_rate=self.learning_rate)
             optimizer = torch.optim.SGD(groups, self.learning_rate, momentum=0.9, nesterov=True)
-            scheduler = scheduler or torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(total, 1))
+            scheduler = scheduler or torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(self.total, 1))
         self.optimizer, self.scheduler = optimizer, scheduler
 
     def run(self) -> History:
         started = time.monotonic()
         before = self.seconds
-        total = self.epochs * len(self.train)  # type: ignore[arg-type]
-        bar = Progress(total, self.progress)
+        bar = Progress(self.total, self.progress)
         self.net.train()
         if not self.warm:
             self.warm_up(bar)
@@ -265,7 +264,7 @@ class _Trainer:
     def optimize(self, x: Tensor, y: Tensor) -> dict[int, float]:
         """One step; gradients of candidates that did not run are None, so that the optimizer leaves them alone."""
         self.optimizer.zero_grad(set_to_none=True)
-        self.step.progress = self.steps / max(self.epochs * len(self.train), 1)  # type: ignore[arg-type]
+        self.step.progress = self.steps / max(self.total, 1)
         self.net.set_progress(self.step.progress)
         losses = self.strategy.step(self.step, x, y)
         self._refuse_nonfinite(losses, x)
