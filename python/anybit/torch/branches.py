@@ -57,8 +57,8 @@ class SwitchableBranches(SwitchableModule):
 
 
 def active_bodies(width: int, full: int, has_half: bool, bits: int = 2) -> list[int]:
-    """The bodies of a width: width // bits of them, and the half one for what is left. 2 and 8 bits start at body 0, the
-    others at body 1, so that body 0 does not absorb every error. Width 0 (float) runs all."""
+    """The bodies of a width: width // bits of them, and the half one for what is left. 2 and 8 bits start at body 0,
+    the others at body 1, so that body 0 does not absorb every error. Width 0 (float) runs all."""
     if width == 0:
         return list(range(full))
     count = min(max(width // bits, 0 if has_half else 1), full)

@@ -47,8 +47,8 @@ def save_checkpoint(path: "str | os.PathLike[str]", net: Switchable, **state: An
 
 
 def load_checkpoint(path: "str | os.PathLike[str]", net: Switchable) -> dict[str, Any]:
-    """Sets the network from a file and returns the rest of it. Raises InvalidInput, and leaves the network as it is, for
-    a file of another network; every difference is listed. Only load files that you trust: it may be a pickle."""
+    """Sets the network from a file and returns the rest of it. Raises InvalidInput, and leaves the network as it is,
+    for a file of another network; every difference is listed. Only load files that you trust: it may be a pickle."""
     try:
         stored = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:
@@ -56,8 +56,8 @@ def load_checkpoint(path: "str | os.PathLike[str]", net: Switchable) -> dict[str
     if not isinstance(stored, dict) or stored.get("version") != _VERSION:
         raise InvalidInput(f"'{path}' is no checkpoint of abt.fit of version {_VERSION}")
     if stored["candidates"] != net.names:
-        raise InvalidInput(f"'{path}' is a checkpoint of the candidates {', '.join(stored['candidates'])}; this network "
-                           f"has {', '.join(net.names)}")
+        raise InvalidInput(f"'{path}' is a checkpoint of the candidates {', '.join(stored['candidates'])}; this "
+                           f"network has {', '.join(net.names)}")
     if problems := _differences(stored["shapes"], _shapes(net)):
         raise InvalidInput(f"'{path}' is a checkpoint of another network:\n" + "\n".join(problems[:20]))
     net.load_state_dict(stored["net"])

@@ -21,9 +21,9 @@ def distill(net: Switchable, teacher: nn.Module, images: Tensor, candidates: "Se
             steps: int = 250, batch: int = 64, learning_rate: float = 1e-3, theta_rate: float = 1e-3,
             temperature: float = 2.0, drop: float = 0.3, augment: "Callable[[Tensor], Tensor] | None" = None,
             seed: int = 0, progress: bool = True) -> dict[str, float]:
-    """Tunes each candidate, one after the other, on unlabelled inputs: `steps` Adam steps on KL(teacher || candidate) at
-    `temperature` with straight-through weights, learned steps and batch statistics; a part `drop` of activations stays
-    float in each step (QDrop).
+    """Tunes each candidate, one after the other, on unlabelled inputs: `steps` Adam steps on KL(teacher || candidate)
+    at `temperature` with straight-through weights, learned steps and batch statistics; a part `drop` of activations
+    stays float in each step (QDrop).
 
     images: float32 [N, ...]. augment: of a batch. A network of several candidates needs weights of their own
     (`switchable(..., own_weights=True)`). Returns the mean loss of the last tenth of the steps by candidate.
@@ -59,7 +59,8 @@ def distill(net: Switchable, teacher: nn.Module, images: Tensor, candidates: "Se
     return results
 
 
-def _step(net: Switchable, teacher: nn.Module, x: Tensor, temperature: float, optimizer: torch.optim.Optimizer) -> float:
+def _step(net: Switchable, teacher: nn.Module, x: Tensor, temperature: float,
+          optimizer: torch.optim.Optimizer) -> float:
     with torch.no_grad():
         wanted = teacher(x)
     optimizer.zero_grad(set_to_none=True)

@@ -20,7 +20,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Score:
-    """Mean loss and top-1 accuracy (0 to 1; of outputs [N, classes] with integer labels, else NaN) on `count` samples."""
+    """Mean loss and top-1 accuracy (0 to 1; of outputs [N, classes] with integer labels, else NaN) on `count` samples,
+    those of all ranks."""
 
     loss: float
     accuracy: float

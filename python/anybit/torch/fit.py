@@ -86,8 +86,8 @@ def fit(net: Switchable, train: Iterable, val: "Iterable | None" = None, epochs:
     """Trains all `candidates` (None: all of the network) of `net` together, in place.
 
     train, val: iterables of (inputs, labels) that can be gone through many times; one with `set_epoch` (or whose
-    `sampler` has it) is told the epoch. warmup_batches: batches at each candidate that only move its theta_b, before the
-    weights move. probabilities: of the candidates, uniform if None. teacher: a float network whose outputs the
+    `sampler` has it) is told the epoch. warmup_batches: batches at each candidate that only move its theta_b, before
+    the weights move. probabilities: of the candidates, uniform if None. teacher: a float network whose outputs the
     candidates learn beside the labels. strategy: what a step does, Algorithm 1 if None. candidates: the subset that is
     trained; theta_b of the others is left alone. optimizer: over `parameter_groups(net)`; None: SGD with Nesterov
     momentum 0.9 and a cosine to 0 over the run (per step). scheduler: stepped after every step. model: what to call in
@@ -95,8 +95,8 @@ def fit(net: Switchable, train: Iterable, val: "Iterable | None" = None, epochs:
     every `checkpoint_steps` steps; if it exists and `resume`, the run goes on from it, exactly. log: a CSV file.
     The last evaluation is that of the weights rounded to float16, as a file has them.
     reestimate_batches: after the last step the batch norms of every candidate that may be drawn get the mean statistics
-    of so many training batches (labels are not used) in place of the running ones, which know the last few steps of that
-    candidate alone; 0 keeps those, for networks that run mixes of candidates (`set_widths`).
+    of so many training batches (labels are not used) in place of the running ones, which know the last few steps of
+    that candidate alone; 0 keeps those, for networks that run mixes of candidates (`set_widths`).
 
     Raises Diverged at a loss that is not finite, InvalidInput for wrong arguments or a checkpoint of another network.
     """

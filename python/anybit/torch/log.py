@@ -58,5 +58,6 @@ def table(rows: Mapping[str, Mapping[str, str]]) -> str:
     """Rows (name -> column -> text) as a Markdown table."""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(row.get(column, "") for column in columns) + " |" for name, row in rows.items()]
+    lines += [f"| {name} | " + " | ".join(row.get(column, "") for column in columns) + " |"
+              for name, row in rows.items()]
     return "\n".join(lines)

@@ -1,8 +1,9 @@
 """Where activation quantizers stand in a traced network, so that the compiler keeps codes from layer to layer.
 
-As `anybit quantize` puts them (docs/quantize.md): in front of each layer at the candidate's width; at `residual` bits in
-front of one side of a sum (the addend that comes straight from a layer stays in the accumulator), and, where the result
-is quantized later, of both sides of other sums and products, of average pools and of activations that are no clip.
+As `anybit quantize` puts them (docs/quantize.md): in front of each layer at the candidate's width; at `residual` bits
+in front of one side of a sum (the addend that comes straight from a layer stays in the accumulator), and, where the
+result is quantized later, of both sides of other sums and products, of average pools and of activations that are no
+clip.
 """
 
 from __future__ import annotations

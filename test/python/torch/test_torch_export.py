@@ -54,7 +54,8 @@ def test_residual_network(tmp_path):
     x = torch.randn(5, 1, 8, 8)
     net = seen(abt.switchable(ResNet(), ALL), x)
     model = check(net, x, tmp_path / "m.onnx")
-    assert model.ir_version == 10 and [(o.domain, o.version) for o in model.opset_import] == [("", 17), ("ai.anybit", 1)]
+    assert model.ir_version == 10
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", 17), ("ai.anybit", 1)]
     candidate = next(value for value in model.graph.input if value.name == "candidate")
     assert candidate.type.tensor_type.elem_type == onnx.TensorProto.INT64
     assert len(candidate.type.tensor_type.shape.dim) == 0

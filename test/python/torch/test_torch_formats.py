@@ -1,5 +1,5 @@
-"""APoT, ESB, multi-base, stochastic and semi-relaxed quantizers against their published formulas (algorithms 4.1 to 4.4,
-4.9): levels, gradients, and what is deployed."""
+"""APoT, ESB, multi-base, stochastic and semi-relaxed quantizers against their published formulas (algorithms 4.1 to
+4.4, 4.9): levels, gradients, and what is deployed."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""anybit.torch.wavelet against golden vectors (algorithms 2.2), PyWavelets, the NumPy reference and finite differences."""
+"""anybit.torch.wavelet against golden vectors (algorithms 2.2), PyWavelets, the NumPy reference, finite differences."""
 
 import itertools
 
@@ -83,7 +83,8 @@ def test_equals_the_reference_to_the_bit(layout, wavelet):
         assert np.array_equal(got.numpy(), want), (shape, group)
 
 
-@pytest.mark.parametrize("layout,wavelet", list(itertools.product(["tile", "matrix", "plane", "spatial"], ["haar", "db2"])))
+@pytest.mark.parametrize("layout,wavelet",
+                         list(itertools.product(["tile", "matrix", "plane", "spatial"], ["haar", "db2"])))
 def test_gradients_are_those_of_finite_differences(layout, wavelet):
     for shape, group in [((4, 2, 3, 3), 1), ((4, 1, 3, 2), 4), ((3, 5), 1), ((2, 3, 3), 1)]:
         weights = torch.randn(shape, dtype=torch.float64, requires_grad=True)

@@ -109,7 +109,8 @@ op("elu.default")(lambda c: c.add("Elu", [c.tensor("self")], alpha=float(c["alph
 op("softplus.default")(lambda c: c.add("Softplus", [c.tensor("self")]))
 op("prelu.default")(lambda c: c.add("PRelu", [c.tensor("self"), _channels(c, "weight")]))
 op("dropout.default", "clone.default", "alias.default", "contiguous.default", "detach.default", "dropout_.default",
-   "feature_dropout.default", "lift_fresh_copy.default")(lambda c: c.tensor("input" if "input" in c.arguments else "self"))
+   "feature_dropout.default", "lift_fresh_copy.default")(
+        lambda c: c.tensor("input" if "input" in c.arguments else "self"))
 op("cat.default")(lambda c: c.add("Concat", c.tensors("tensors"), axis=c["dim"]))
 op("softmax.int")(lambda c: c.add("Softmax", [c.tensor("self")], axis=c["dim"]))
 op("permute.default")(lambda c: c.add("Transpose", [c.tensor("self")], perm=[d % c.rank("self") for d in c["dims"]]))

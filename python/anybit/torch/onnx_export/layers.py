@@ -133,7 +133,8 @@ def write_weight(w: Writer, layer: _SwitchableLayer) -> str:
     grids = []
     with torch.no_grad():
         for index, quantizer in enumerate(theta.quantizers):
-            grids.append(None if isinstance(quantizer, Float) else quantizer.grid(theta.mixed(masters[index].float(), index)))
+            values = theta.mixed(masters[index].float(), index)
+            grids.append(None if isinstance(quantizer, Float) else quantizer.grid(values))
     return write_grids(w, mixed, grids, f"{name}/codes", real)
 
 
@@ -156,7 +157,8 @@ def write_batch_norm(w: Writer, module: SwitchableBatchNorm, x: str) -> str:
     tables = {"gamma": [ones if norm.weight is None else norm.weight for norm in sets],
               "beta": [ones * 0 if norm.bias is None else norm.bias for norm in sets],
               "mean": [norm.running_mean for norm in sets], "var": [norm.running_var for norm in sets]}
-    operands = [w.table(np.stack([_array(row) for row in rows]), f"{module.name}/{key}") for key, rows in tables.items()]
+    operands = [w.table(np.stack([_array(row) for row in rows]), f"{module.name}/{key}")
+                for key, rows in tables.items()]
     return w.add("BatchNormalization", [x, *operands], module.name, epsilon=float(sets[0].eps))
 
 

@@ -27,7 +27,8 @@ def load_onnx_state(net: Switchable, path: "str | os.PathLike[str]") -> None:
     if reader.candidates != net.names:
         raise InvalidInput(f"'{path}' has the candidates {', '.join(reader.candidates)}, the network has "
                            f"{', '.join(net.names)}")
-    state = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in net.state_dict().items()}
+    state = {key: value.clone() if isinstance(value, torch.Tensor) else value
+             for key, value in net.state_dict().items()}
     try:
         for module in net.switchable_modules():
             _load(reader, module)
@@ -109,8 +110,9 @@ def _load_layer(reader: _Reader, layer: _SwitchableLayer) -> None:
         return
     master = reader.master(node.input[1])
     if master is None:
-        reader.problems.append(f"node '{layer.name}' has no FLOAT16 weight; a file of quantizers that transform weights "
-                               f"(DoReFa, APoT, MultiBase, Ternary) does not hold them, load a checkpoint in its place")
+        reader.problems.append(f"node '{layer.name}' has no FLOAT16 weight; a file of quantizers that transform "
+                               f"weights (DoReFa, APoT, MultiBase, Ternary) does not hold them, load a checkpoint "
+                               f"in its place")
         return
     canonical = layer.canonical(layer.weight)
     if canonical.shape != master.shape[1:]:

@@ -1,4 +1,4 @@
-"""Multi-base weights: per output channel a sum of signs with learned coefficients (ALQ, LQ-Nets; algorithms 4.1, 4.9)."""
+"""Multi-base weights: per channel a sum of signs with learned coefficients (ALQ, LQ-Nets; algorithms 4.1, 4.9)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .functions import positive
 
 
 class _Reconstruct(torch.autograd.Function):
-    """sum of alpha_i * (2*bit_i - 1), i = 0 first (N2 `bases`); dw = g, dalpha_i = sum of g * sign_i over the channel."""
+    """sum of alpha_i * (2*bit_i - 1), i = 0 first (N2 `bases`); dw = g, dalpha_i = sum of g * sign_i of a channel."""
 
     @staticmethod
     def forward(ctx, w: Tensor, alphas: Tensor, codes: Tensor) -> Tensor:
@@ -38,8 +38,8 @@ def signs(codes: Tensor, bit: int) -> Tensor:
 
 @torch.no_grad()
 def sketch(rows: Tensor, bases: int) -> Tensor:
-    """Structured sketching: rows [O, n] -> coefficients [O, bases] >= 0, ascending. The residual's sign is the next base,
-    all coefficients are solved anew by least squares after each."""
+    """Structured sketching: rows [O, n] -> coefficients [O, bases] >= 0, ascending. The residual's sign is the next
+    base, all coefficients are solved anew by least squares after each."""
     residual, found = rows, []
     for _ in range(bases):
         found.append(torch.where(residual >= 0, 1.0, -1.0))
@@ -97,9 +97,9 @@ class MultiBaseWeight(Quantizer):
 
 @dataclass(frozen=True)
 class MultiBase(Spec):
-    """Weights of b bits as b sign planes with learned coefficients per output channel (F6); 1 bit is XNOR-Net's form with
-    a learned scale. The weight takes the nearest reachable value, the gradient goes straight through. Channels may get
-    different numbers of planes: `LossAwareBases`."""
+    """Weights of b bits as b sign planes with learned coefficients per output channel (F6); 1 bit is XNOR-Net's form
+    with a learned scale. The weight takes the nearest reachable value, the gradient goes straight through. Channels may
+    get different numbers of planes: `LossAwareBases`."""
 
     def build(self, site: Site, bits: int, common: dict[str, nn.Parameter]) -> Quantizer:
         if site.role != "weight":

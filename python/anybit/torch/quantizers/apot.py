@@ -18,8 +18,8 @@ from .uniform import parameter_shape
 def magnitudes(bits: int) -> list[float]:
     """The 2^bits magnitudes of `bits` bits without a sign, ascending, from 0 to 1.
 
-    n = bits//2 terms, term i of {0, 2^-i, 2^-(i+n), 2^-(i+2n)}. An odd width has one more term {0, 2^-2n}, and the third
-    powers of the others are then halved (the published code's rule for 3 bits, continued).
+    n = bits//2 terms, term i of {0, 2^-i, 2^-(i+n), 2^-(i+2n)}. An odd width has one more term {0, 2^-2n}, and the
+    third powers of the others are then halved (the published code's rule for 3 bits, continued).
     """
     terms, is_odd = bits // 2, bits % 2
     parts = [[0.0] + [2.0 ** -(i + k * terms + (is_odd if k == 2 else 0)) for k in range(3)] for i in range(terms)]
@@ -65,8 +65,8 @@ class _Apot(Quantizer):
 
 @dataclass(frozen=True)
 class APoT(Spec):
-    """Weights of at least 2 bits: sign and magnitude, standardised, clip 3 at the start (2 bits are ternary). Activations:
-    magnitudes alone, clip 6 at the start. Gradient of the clip: sign(x) outside, level - x/clip inside."""
+    """Weights of at least 2 bits: sign and magnitude, standardised, clip 3 at the start (2 bits are ternary).
+    Activations: magnitudes alone, clip 6 at the start. Gradient of the clip: sign(x) outside, level - x/clip inside."""
 
     standardise: bool = True
 

@@ -53,7 +53,8 @@ class Grid:
 class Table:
     """A format that is no uniform one: code -> level, x by the number of thresholds that are <= x/scale.
 
-    levels, thresholds: 1-D float32, ascending, len(levels) = len(thresholds) + 1. kind: "apot" or "esb". values: as of Grid.
+    levels, thresholds: 1-D float32, ascending, len(levels) = len(thresholds) + 1. kind: "apot" or "esb". values:
+    as of Grid.
     """
 
     kind: str

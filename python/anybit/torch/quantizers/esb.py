@@ -62,8 +62,8 @@ class _Esb(Quantizer):
 
 @dataclass(frozen=True)
 class ESB(Spec):
-    """Weights whose step follows from their standard deviation (no learned parameter). fraction: fraction bits; None: as
-    many as leave two exponent bits. Fewer than two exponent bits are the uniform odd grid."""
+    """Weights whose step follows from their standard deviation (no learned parameter). fraction: fraction bits; None:
+    as many as leave two exponent bits. Fewer than two exponent bits are the uniform odd grid."""
 
     fraction: "int | None" = None
 

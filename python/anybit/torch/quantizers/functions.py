@@ -1,14 +1,14 @@
 """The uniform formats of numerics N2 as differentiable functions.
 
 Forward is N2's encode and decode in float32, division and not multiplication by a reciprocal, so that a trained value
-is the deployed one to the bit. (NaN stays NaN here, so that a diverging training is seen; deployed it is the code of 0.)
+is the deployed one to the bit. (NaN stays NaN here, so that a diverging training is seen; deployed it is code 0's.)
 
 Backward, with inside = low*s < x < high*s, w the integer of the format (decode = s*w), g the gradient of the result:
 
     dx = g where inside, else 0
     ds = sum of g * (w - x/s where inside, w elsewhere)    rule "lsq" (LSQ, and variant A of algorithms 2.5)
-    ds = sum of g * (0 where inside, w elsewhere)          rule "clip" (PACT: with s = c/M this is dc = sum of g, x >= c)
-    dz = -s * sum of g outside                             (LSQ+)
+    ds = sum of g * (0 where inside, w elsewhere)          rule "clip" (PACT: with s = c/M this is dc = sum of g, x >=
+    c) dz = -s * sum of g outside                             (LSQ+)
 
 The sums are taken as inner products of whole tensors, <g, y> - <dx, x> over s, which needs no temporary.
 """

@@ -55,8 +55,8 @@ class Ternary(Spec):
 
 
 class _Stochastic(Quantizer):
-    """Quantizes a part of the filters, drawn without replacement with p_i ~ 1/(e_i + eps), e_i their relative error; the
-    others stay float. The part grows with `progress` (0 to 1); outside of training it is everything."""
+    """Quantizes a part of the filters, drawn without replacement with p_i ~ 1/(e_i + eps), e_i their relative error;
+    the others stay float. The part grows with `progress` (0 to 1); outside of training it is everything."""
 
     uses_progress = True
 

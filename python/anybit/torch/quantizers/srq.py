@@ -92,8 +92,8 @@ class _Srq(Quantizer):
 
 @dataclass(frozen=True)
 class SRQ(Spec):
-    """Learned step and noise; weights `signed` (2 bits and more), activations `unsigned`. drop_bits: learned widths, with
-    `penalty` times the expected number of bits above two added to the loss."""
+    """Learned step and noise; weights `signed` (2 bits and more), activations `unsigned`. drop_bits: learned widths,
+    with `penalty` times the expected number of bits above two added to the loss."""
 
     drop_bits: bool = False
     penalty: float = 0.0

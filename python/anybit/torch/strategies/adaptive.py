@@ -102,8 +102,8 @@ class AdaptiveWidths(Strategy):
     def finish(self, net: Switchable) -> None:
         if not self.widths or self.name in net.names:
             return
-        net.derive(self.name, {layer: tuple(self._by_bits[self.bits(layer, role)] for role in ("weights", "activations"))
-                               for layer in net.layers()})
+        net.derive(self.name, {layer: (self._by_bits[self.bits(layer, "weights")],
+                                       self._by_bits[self.bits(layer, "activations")]) for layer in net.layers()})
 
     def state_dict(self) -> dict[str, Any]:
         return {"widths": self.widths, "turns": self.turns, "direction": self.direction}

@@ -167,7 +167,8 @@ class Sandwich(AllCandidates):
 def by_width(net: Switchable, indices: Sequence[int]) -> list[int]:
     """Candidates from the widest to the narrowest; float is widest, then by the mean of all bits."""
     def width(index: int) -> float:
-        bits = [b for _, widths in net.candidates[index].rules for b in (widths.weights or 32, widths.activations or 32)]
+        bits = [b for _, widths in net.candidates[index].rules
+                for b in (widths.weights or 32, widths.activations or 32)]
         return -sum(bits) / len(bits)
     return sorted(indices, key=width)
 

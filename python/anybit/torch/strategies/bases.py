@@ -1,4 +1,4 @@
-"""ALQ's adaptive width of multi-base weights (algorithms 4.1): coefficients are deleted where the loss feels it least."""
+"""ALQ's adaptive width of multi-base weights (algorithms 4.1): coefficients that the loss feels least are deleted."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class _Estimates:
 
 
 class LossAwareBases(OneCandidate):
-    """Algorithm 1, and besides coefficients of `MultiBase` weights are deleted in `rounds` rounds over the first `until`
-    of the run, among all layers of a candidate those that raise the loss least for each bit that they save, until it
-    keeps the share `keep` of its bits: w3a3 with 2/3 has 2 bits per weight on average, and channels with 1 to 3.
-    Coefficients and weights that are left train on, which makes up for what was deleted.
+    """Algorithm 1, and besides coefficients of `MultiBase` weights are deleted in `rounds` rounds over the first
+    `until` of the run, among all layers of a candidate those that raise the loss least for each bit that they save,
+    until it keeps the share `keep` of its bits: w3a3 with 2/3 has 2 bits per weight on average, and channels with 1 to
+    3. Coefficients and weights that are left train on, which makes up for what was deleted.
 
     least: coefficients that each channel keeps; with 0 channels may vanish, which the estimate, of one coefficient at a
     time, does not foresee. rate: the learning rate that makes a curvature of AMSGrad's second moment, sqrt(v) / rate.
@@ -56,9 +56,9 @@ class LossAwareBases(OneCandidate):
                  rate: float = 1e-3) -> None:
         super().__init__()
         if not 0 < keep <= 1 or min(rounds, least + 1) < 1 or not 0 < until < 1 or not 0 < rate:
-            raise InvalidInput(f"LossAwareBases: keep is {keep}, rounds {rounds}, until {until}, least {least} and rate "
-                               f"{rate}; expected above 0 and at most 1, at least 1, between 0 and 1, at least 0, and "
-                               f"above 0")
+            raise InvalidInput(f"LossAwareBases: keep is {keep}, rounds {rounds}, until {until}, least {least} and "
+                               f"rate {rate}; expected above 0 and at most 1, at least 1, between 0 and 1, at least 0, "
+                               f"and above 0")
         self.keep, self.rounds, self.until, self.least, self.rate = keep, rounds, until, least, rate
         self.done = 0
         self.estimates: dict[tuple[str, int], _Estimates] = {}
@@ -122,7 +122,7 @@ class LossAwareBases(OneCandidate):
             estimates.slope, estimates.since = torch.zeros(()), 0
 
     def _order(self, estimates: _Estimates, quantizer: MultiBaseWeight) -> Tensor:
-        """What deletion costs for each bit, [I, O]: nothing where it has been, too much for the largest of a channel."""
+        """What deletion costs for each bit, [I, O]: nothing where it has been, too much for the largest ones."""
         alphas = quantizer.coefficients()
         cost = estimates.rise(alphas, self.rate) / _channel(quantizer)
         rank = alphas.argsort(0, descending=True).argsort(0)

@@ -12,14 +12,15 @@ from .base import Step, Strategy, by_width, divergence, soft_targets
 
 
 class BlockSwapping(Strategy):
-    """A sampled student learns from the labels and from a wider candidate, while each of its blocks runs at the teacher's
-    width with a probability that falls linearly to 0 over the run.
+    """A sampled student learns from the labels and from a wider candidate, while each of its blocks runs at the
+    teacher's width with a probability that falls linearly to 0 over the run.
 
     The teacher is the wider candidate with the least running loss (the paper's rule is not public). blocks: paths of
     modules; None: the parents of layers. temperature: of KL(teacher || student).
     """
 
-    def __init__(self, probability: float = 0.5, blocks: "Sequence[str] | None" = None, temperature: float = 1.0) -> None:
+    def __init__(self, probability: float = 0.5, blocks: "Sequence[str] | None" = None,
+                 temperature: float = 1.0) -> None:
         self.probability, self.blocks, self.temperature = probability, blocks, temperature
         self.losses: dict[int, float] = {}
 
@@ -47,7 +48,8 @@ class BlockSwapping(Strategy):
         chance = self.probability * (1 - s.progress)
         drawn = torch.rand(len(blocks), generator=s.generator) < chance
         swapped = [block for block, is_drawn in zip(blocks, drawn.tolist()) if is_drawn]
-        layers = [name for name in s.net.layers() if any(name.startswith(f"{block}.") or not block for block in swapped)]
+        layers = [name for name in s.net.layers()
+                  if any(name.startswith(f"{block}.") or not block for block in swapped)]
         s.net.set_widths({name: teacher for name in layers})
 
     def state_dict(self) -> dict[str, Any]:
