@@ -1,4 +1,5 @@
-"""Eight-bit products without byte instructions: codes are widened to int16 before the tiles, a band of rows at a time.
+"""Kernels that rewrite their input before the tiles, a band of rows at a time: products without byte instructions, whose
+codes are widened to int16, planes of bits, and tables.
 
 Inputs are larger than a band, so that tiles begin in the middle of rows and of images; windows that begin at odd bytes
 are widened in registers instead."""
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 import exact
-from exact import UNSIGNED
+from exact import ODD, UNSIGNED
 
 F32 = np.float32
 TARGETS = [target for target in exact.TARGETS if target != "native"]
@@ -36,6 +37,17 @@ def test_bands(target, tmp_path):
         b.output(b.plain_conv(x, weight(b, 20, 32 // more.get("group", 1), 3, 3), b.numbers(20), **more), 4)
     b.output(b.plain_conv(x, weight(b, 24, 32, 1, 1), strides=[2, 3]), 4)
     exact.assert_exact(b.build(), {"x": image(2, 32, 40, 36)}, tmp_path, target)
+
+
+@pytest.mark.parametrize("target", exact.TARGETS)
+@pytest.mark.parametrize("family,shape", [("popcount", (2, 128, 66, 96)), ("table", (2, 32, 50, 48))])
+def test_bands_of_few_bits(family, shape, target, tmp_path):
+    exact.need_target(target)
+    b = exact.Network([("w1a2", 1, 2, ODD)])
+    x = b.coded(b.input("x", list(shape)), UNSIGNED, 100.0, 2, 0)
+    b.output(b.plain_conv(x, weight(b, 20, shape[1], 3, 3), b.numbers(20), pads=[1, 1, 1, 1]), 4)
+    b.output(b.plain_conv(x, weight(b, 20, shape[1], 1, 1), strides=[1, 2]), 4)
+    exact.assert_exact(b.build(), {"x": image(*shape)}, tmp_path, target, flags=("--kernel", family))
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -56,6 +56,14 @@ void ColumnTile::readFrame(const InputFrame &frame, int64_t pixelBytes) {
   input.batch = frame.height * input.row;
 }
 
+int64_t ColumnTile::chooseBands(const InputFrame &frame, int64_t mostBytes, int64_t leastTiles) {
+  auto rowsOfBand = [&] { return frame.mostRows(std::min(bandTiles * rows, g.positions())); };
+  bandTiles = tiles();
+  while (bandTiles > leastTiles && rowsOfBand() * input.row > mostBytes)
+    bandTiles = llvm::divideCeil(bandTiles, 2);
+  return rowsOfBand();
+}
+
 void ColumnTile::band(Value from, Value to, Value firstBlock, Value lastBlock, bool together) {
   Value base = prepareInput(firstPosition(from), kb.add(firstPosition(kb.add(to, -1)), rows - 1));
   if (together)

@@ -1,7 +1,7 @@
 //===- ColumnTile.h - register tiles with columns in lanes ------*- C++ -*-===//
 //
-// What the families dot4, real, popcount and table share: a tile of `rows` output positions by `vectors` registers of output
-// channels, its place in the grid, and the epilogue. A family computes the sums of a tile.
+// What the families dot4, real, popcount and table share: a tile of `rows` output positions by `vectors` registers of
+// output channels, its place in the grid, and the epilogue. A family computes the sums of a tile.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ANYBIT_LIB_TARGET_CPU_COLUMNTILE_H
@@ -41,6 +41,9 @@ protected:
   int64_t tiles() const;
   /// Tiles read a copy of the rows of `frame` instead of the input, with positions `pixelBytes` apart.
   void readFrame(const InputFrame &frame, int64_t pixelBytes);
+  /// Cuts the tiles into bands whose rows of the copy take at most so many bytes, but not fewer than `leastTiles`.
+  /// Returns the rows of a band. Comes after `readFrame` and `rows`.
+  int64_t chooseBands(const InputFrame &frame, int64_t mostBytes, int64_t leastTiles);
 
   lowbit::ConvOp op;
   const CpuTarget &target;

@@ -53,7 +53,6 @@ private:
                               ValueRange accumulators);
   StepForm findForm() const;
   void widenRow(Value from, Value to);
-  int64_t wideBytes(int64_t tiles) const;
   void findBands();
   /// Of the weights in the artifact, and where tiles read them.
   int64_t packedStepBytes() const { return packed.getColumns() * 4 * (real ? 8 : packed.getBits()) / 8; }
@@ -92,19 +91,12 @@ StepForm ConvKernel::findForm() const {
   return form == StepForm::Words && evenGroups && evenWindows && evenColumns ? StepForm::WideWords : form;
 }
 
-/// Of the widened codes at even (or odd) positions that so many tiles read; rows are written in whole registers.
-int64_t ConvKernel::wideBytes(int64_t tiles) const {
-  int64_t outputs = std::min(tiles * rows, g.positions());
-  return llvm::alignTo(frame.mostRows(outputs) * input.row + lanes * 4, ANYBIT_ALIGNMENT);
-}
-
+/// Rows are written in whole registers.
 void ConvKernel::findBands() {
   // The stride of a dimension of one position is any number.
   readFrame(frame, frame.width == 1 ? llvm::alignTo(g.groups * groupBytes, 2) : input.pixel);
-  bandTiles = tiles();
-  while (bandTiles > leastTilesOfBand && wideBytes(bandTiles) > mostWideBytes)
-    bandTiles = llvm::divideCeil(bandTiles, 2);
-  oddCodes = wideBytes(bandTiles);
+  int64_t bandRows = chooseBands(frame, mostWideBytes, leastTilesOfBand);
+  oddCodes = llvm::alignTo(bandRows * input.row + lanes * 4, ANYBIT_ALIGNMENT);
   inputBytes = 2 * oddCodes;
 }
 

@@ -4,10 +4,14 @@ using namespace mlir;
 
 namespace anybit::cpu {
 
-void FrameTile::layOut(int64_t bytes, int64_t frames) {
+/// Half of a small second cache: the weights of a block need the rest.
+static constexpr int64_t mostFrameBytes = 256 << 10;
+
+void FrameTile::layOut(int64_t bytes, int64_t count, int64_t leastTiles) {
+  frames = count;
   groupBytes = bytes;
   readFrame(frame, g.groups * bytes);
-  inputBytes = frames * frameBytes();
+  inputBytes = frames * chooseBands(frame, mostFrameBytes / frames, leastTiles) * input.row;
 }
 
 void FrameTile::prepareRow(Value from, Value to) {

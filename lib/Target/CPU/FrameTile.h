@@ -18,9 +18,10 @@ protected:
       : ColumnTile(builder, op, views, target), frame(g, arguments.inputView(), /*skipsColumns=*/true),
         sourcePixel(input.pixel * frame.stepWidth) {}
 
-  /// Lays the frame out: `bytes` for the channels of a group at a position. `frames` of them lie behind one another.
-  void layOut(int64_t bytes, int64_t frames = 1);
-  int64_t frameBytes() const { return frame.rows() * input.row; }
+  /// Lays the frame out: `bytes` for the channels of a group at a position. `frames` of them lie behind one another,
+  /// for a band of `leastTiles` or more at a time, so that the second cache holds them.
+  void layOut(int64_t bytes, int64_t frames, int64_t leastTiles);
+  int64_t frameBytes() const { return inputBytes / frames; }
   /// Writes the codes of one group at one position, which lie at `from`, in the form of the family to `to`.
   virtual void prepareChannels(mlir::Value from, mlir::Value to) = 0;
 
@@ -29,6 +30,7 @@ private:
   void prepareRow(mlir::Value from, mlir::Value to);
 
   InputFrame frame;
+  int64_t frames = 1;
   int64_t sourcePixel; ///< Distance of the positions of the frame in the input, bytes.
 };
 

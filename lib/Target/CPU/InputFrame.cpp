@@ -45,7 +45,7 @@ int64_t InputFrame::mostRows(int64_t positions) const {
           window = (g.kernelHeight - 1) * g.dilationHeight + 1;
   // Between two images lie as many rows more as the windows of the last row reach down.
   int64_t images = g.batch == 1 ? 1 : llvm::divideCeil(outputRows - 1, g.height) + 1;
-  return std::min(rows(), (outputRows - 1) * strideHeight + images * window);
+  return std::min(g.batch * height, (outputRows - 1) * strideHeight + images * window);
 }
 
 } // namespace anybit::cpu

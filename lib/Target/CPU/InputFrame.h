@@ -24,7 +24,6 @@ public:
                           llvm::function_ref<void(mlir::Value from, mlir::Value to)> rewrite) const;
   /// The most rows that the windows of so many outputs in a row read.
   int64_t mostRows(int64_t positions) const;
-  int64_t rows() const { return g.batch * height; }
 
   int64_t height, width;             ///< Of the frame of one image.
   int64_t stepHeight, stepWidth;     ///< Distance of its rows and positions in the input.

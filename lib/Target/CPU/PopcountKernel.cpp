@@ -48,7 +48,7 @@ private:
 PopcountKernel::PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
     : FrameTile(builder, op, views, target), countsWords(target.countsWords) {
   rows = countingRows(target, vectors, g.positions());
-  layOut(inputBits() * words() * 4);
+  layOut(inputBits() * words() * 4, /*frames=*/1, /*leastTiles=*/4);
 }
 
 /// One plane after the other of the first `channels` channels at `from`: a lane's bit is moved to its sign, and the

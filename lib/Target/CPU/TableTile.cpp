@@ -9,11 +9,11 @@ TableTile::TableTile(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views
                      int64_t stepQuads)
     : FrameTile(builder, op, views, target), inputBits(cpu::inputBits(op)), stepQuads(stepQuads),
       stepsOfPosition(llvm::divideCeil(g.channelsIn, quad * stepQuads)), stepBytes(stepQuads * tableBytes),
-      bytes(VectorType::get({4 * lanes}, kb.i8)),
-      dwords(VectorType::get({lanes}, kb.i32)),
+      bytes(VectorType::get({4 * lanes}, kb.i8)), dwords(VectorType::get({lanes}, kb.i32)),
       tapsInRun(g.groups == 1 && g.dilationWidth == 1 ? g.kernelWidth : 1) {
   rows = tableRows(target, vectors, inputBits, g.positions());
-  layOut(stepsOfPosition * stepBytes, digits());
+  // Tables of single quads are read with indices that every band expands again.
+  layOut(stepsOfPosition * stepBytes, digits(), /*leastTiles=*/stepQuads == 1 ? 8 : 4);
 }
 
 int64_t TableTile::digits() const { return tableDigits(target, inputBits); }
