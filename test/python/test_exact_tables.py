@@ -11,7 +11,7 @@ F32 = np.float32
 # 128, 256 and 512 bits; with VBMI, BITALG and tiles too.
 SSSE3 = "x86-64-v2"
 exact.TARGETS[SSSE3] = set()
-TARGETS = [SSSE3, "x86-64-v3", "x86-64-v4", "x86-64-v4,+avx512vnni", "native"]
+TARGETS = [SSSE3, "x86-64-v3", "x86-64-v4", "native"]
 CANDIDATES = [("w1a1", 1, 1, ODD), ("w1a2signed", 1, 2, SIGNED), ("w1a4", 1, 4, ODD), ("w2a3", 2, 3, SIGNED),
               ("w3a4", 3, 4, ODD), ("w1a8", 1, 8, ODD), ("w1a5signed", 1, 5, SIGNED)]
 FLAGS = ("--kernel", "table")
