@@ -72,10 +72,7 @@ AffineValues rounded(const Layer &layer, const Correction &correction) {
 } // namespace
 
 Correction weightBiasOf(const Layer &layer, ArrayRef<float> coded, const Batch &input) {
-  size_t axis = layer.weightDims.size() == 2 ? input.dims.size() - 1 : 1;
-  ArrayRef<int64_t> dims = input.dims;
-  ChannelShape shape{size_t(countOf(dims.take_front(axis))), size_t(dims[axis]),
-                     size_t(countOf(dims.drop_front(axis + 1)))};
+  ChannelShape shape = inputShape(layer, input.dims);
   std::vector<double> mean = momentsOf(input, shape).mean;
   WeightOrder order(layer, shape.channels);
   Correction result;
@@ -123,26 +120,21 @@ WidthPlan planOf(const Network &network, const Candidate &candidate, unsigned ou
   return plan;
 }
 
-/// Leaves everything real and notes what the float network looks like.
-class FloatPolicy : public Policy {
+/// Notes what the float network looks like.
+class MeasuringPolicy : public FloatPolicy {
 public:
-  explicit FloatPolicy(Calibrator &calibrator) : calibrator(calibrator) {}
-
-  std::vector<float> weights(unsigned layer) override { return calibrator.network.layers[layer].weights; }
+  explicit MeasuringPolicy(Calibrator &calibrator) : FloatPolicy(calibrator.network), calibrator(calibrator) {}
 
   AffineValues affine(unsigned layer, const Batch &accumulators) override {
-    const Layer &real = calibrator.network.layers[layer];
-    calibrator.floatMoments[layer] = momentsOf(accumulators, channelShape(real, accumulators.dims));
-    return rounded(real, {});
+    calibrator.floatMoments[layer] = momentsOf(accumulators, outputShape(network.layers[layer], accumulators.dims));
+    return FloatPolicy::affine(layer, accumulators);
   }
 
   Error decide(unsigned site, StringRef source, const Simulator &simulator) override {
-    if (calibrator.network.sites[site].sources.size() > 1)
+    if (network.sites[site].sources.size() > 1)
       calibrator.floatHistograms.try_emplace(source, histogramOf({simulator.live(source)}));
     return Error::success();
   }
-
-  void code(unsigned, StringRef, Batch &) override {}
 
 private:
   Calibrator &calibrator;
@@ -167,7 +159,7 @@ public:
     const Layer &real = calibrator.network.layers[layer];
     if (kind == CorrectionKind::DeltaBN)
       choice.corrections[layer] =
-          correctionOf(calibrator.floatMoments[layer], momentsOf(accumulators, channelShape(real, accumulators.dims)));
+          correctionOf(calibrator.floatMoments[layer], momentsOf(accumulators, outputShape(real, accumulators.dims)));
     return rounded(real, choice.corrections[layer]);
   }
 
@@ -245,7 +237,7 @@ Error Calibrator::equalize(ArrayRef<Batch> samples) {
 Error Calibrator::measureFloat(ArrayRef<Batch> samples) {
   inputs = samples;
   floatHistograms.clear();
-  FloatPolicy policy(*this);
+  MeasuringPolicy policy(*this);
   Expected<std::vector<Batch>> outputs = simulator.run(inputs, policy);
   if (!outputs)
     return outputs.takeError();

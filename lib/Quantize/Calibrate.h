@@ -103,7 +103,7 @@ private:
                                               llvm::ArrayRef<CorrectionKind> corrections);
   llvm::Expected<std::optional<WidthPlan>> withRealEdges(const WidthPlan &plan, const CandidateChoice &coded);
 
-  friend class FloatPolicy;
+  friend class MeasuringPolicy;
   friend class CandidatePolicy;
 };
 

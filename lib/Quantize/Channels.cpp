@@ -87,17 +87,14 @@ private:
 };
 
 /// Runs the float network and notes the size of each channel.
-class SizePolicy : public Policy {
+class SizePolicy : public FloatPolicy {
 public:
   SizePolicy(const Network &network, Channels &channels, StringMap<Source> &sources)
-      : network(network), structure(network), channels(channels), sources(sources) {}
-
-  std::vector<float> weights(unsigned layer) override { return network.layers[layer].weights; }
+      : FloatPolicy(network), structure(network), channels(channels), sources(sources) {}
 
   AffineValues affine(unsigned layer, const Batch &accumulators) override {
-    const Layer &real = network.layers[layer];
-    channels.moments[layer] = momentsOf(accumulators, channelShape(real, accumulators.dims));
-    return {{real.gain.begin(), real.gain.end()}, {real.shift.begin(), real.shift.end()}};
+    channels.moments[layer] = momentsOf(accumulators, outputShape(network.layers[layer], accumulators.dims));
+    return FloatPolicy::affine(layer, accumulators);
   }
 
   Error decide(unsigned site, StringRef source, const Simulator &simulator) override {
@@ -105,11 +102,7 @@ public:
     if (!sharedByLayers(network.sites[site]) || batch.dims.size() < 2)
       return Error::success();
     unsigned layer = structure.layerOf(source);
-    bool last = layer != Channel::none && network.layers[layer].channelsLast;
-    size_t axis = last ? batch.dims.size() - 1 : 1;
-    ArrayRef<int64_t> dims = batch.dims;
-    ChannelShape shape{size_t(countOf(dims.take_front(axis))), size_t(dims[axis]),
-                       size_t(countOf(dims.drop_front(axis + 1)))};
+    ChannelShape shape = channelShape(batch.dims, layer != Channel::none && network.layers[layer].channelsLast);
     sources[source] = {channels.all.size(), shape};
     for (size_t c = 0; c < shape.channels; ++c) {
       channels.bySite[site].push_back(channels.all.size());
@@ -119,10 +112,7 @@ public:
     return Error::success();
   }
 
-  void code(unsigned, StringRef, Batch &) override {}
-
 private:
-  const Network &network;
   Structure structure;
   Channels &channels;
   StringMap<Source> &sources;
@@ -152,14 +142,13 @@ public:
   std::vector<float> weights(unsigned layer) override {
     const Layer &reader = network.layers[layer];
     const Batch &input = *simulator.live(inputs[layer]);
-    size_t axis = reader.weightDims.size() == 2 ? input.dims.size() - 1 : 1;
-    size_t channelCount = input.dims[axis], inner = countOf(ArrayRef<int64_t>(input.dims).drop_front(axis + 1));
-    std::vector<float> numbers(channelCount);
+    ChannelShape shape = inputShape(reader, input.dims);
+    std::vector<float> numbers(shape.channels);
     for (size_t i = 0; i < input.values.size(); ++i)
-      merge(numbers[i / inner % channelCount], input.values[i]);
+      merge(numbers[i / shape.inner % shape.channels], input.values[i]);
     std::vector<unsigned> &read = channels.reads[layer];
-    read.assign(channelCount, Channel::none);
-    for (size_t c = 0; c < channelCount; ++c)
+    read.assign(shape.channels, Channel::none);
+    for (size_t c = 0; c < shape.channels; ++c)
       if (numbers[c] > 0)
         read[c] = unsigned(numbers[c]) - 1;
     return std::vector<float>(reader.weights.size());

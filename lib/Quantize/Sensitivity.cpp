@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 
 using namespace llvm;
 
@@ -20,19 +19,10 @@ constexpr double remainingShare = 0.25;
 constexpr size_t sitesOfOneReal = 16;
 
 /// The float network but for the codes of one site.
-class OneSitePolicy : public Policy {
+class OneSitePolicy : public FloatPolicy {
 public:
-  OneSitePolicy(const Network &network, std::optional<unsigned> site, const SiteChoice &choice)
-      : network(network), site(site), choice(choice) {}
-
-  std::vector<float> weights(unsigned layer) override { return network.layers[layer].weights; }
-
-  AffineValues affine(unsigned layer, const Batch &) override {
-    const Layer &real = network.layers[layer];
-    return {{real.gain.begin(), real.gain.end()}, {real.shift.begin(), real.shift.end()}};
-  }
-
-  Error decide(unsigned, StringRef, const Simulator &) override { return Error::success(); }
+  OneSitePolicy(const Network &network, unsigned site, const SiteChoice &choice)
+      : FloatPolicy(network), site(site), choice(choice) {}
 
   void code(unsigned index, StringRef, Batch &values) override {
     if (site == index)
@@ -40,8 +30,7 @@ public:
   }
 
 private:
-  const Network &network;
-  std::optional<unsigned> site;
+  unsigned site;
   SiteChoice choice;
 };
 
@@ -63,7 +52,7 @@ std::vector<Batch> fewOf(ArrayRef<Batch> inputs) {
 Expected<std::vector<double>> lossOfEachSite(const Network &network, Simulator &simulator, ArrayRef<Batch> inputs,
                                              Task task, ArrayRef<SiteChoice> choices) {
   std::vector<Batch> some = fewOf(inputs);
-  OneSitePolicy allReal(network, std::nullopt, {});
+  FloatPolicy allReal(network);
   Expected<std::vector<Batch>> expected = simulator.run(some, allReal);
   if (!expected)
     return expected.takeError();

@@ -19,6 +19,13 @@ Program::~Program() = default;
 Executor::~Executor() = default;
 Policy::~Policy() = default;
 
+std::vector<float> FloatPolicy::weights(unsigned layer) { return network.layers[layer].weights; }
+
+AffineValues FloatPolicy::affine(unsigned layer, const Batch &) {
+  const Layer &real = network.layers[layer];
+  return {{real.gain.begin(), real.gain.end()}, {real.shift.begin(), real.shift.end()}};
+}
+
 struct Simulator::Fragment {
   std::vector<std::string> inputs, outputs;
   Program *program = nullptr;
@@ -165,7 +172,7 @@ Error Simulator::step(size_t index, Policy &policy) {
 void Simulator::applyAffine(size_t index, const AffineValues &affine) {
   const Step &step = network.steps[index];
   Batch batch = take(index, step.node.inputs[0]);
-  ChannelShape shape = channelShape(network.layers[step.index], batch.dims);
+  ChannelShape shape = outputShape(network.layers[step.index], batch.dims);
   parallelFor(0, batch.rows, [&](size_t row) {
     float *value = batch.row(row).data();
     for (size_t block = 0; block < shape.outer * shape.channels; ++block, value += shape.inner) {
@@ -252,13 +259,19 @@ Expected<std::unique_ptr<Simulator::Fragment>> Simulator::buildFragment(size_t i
   return fragment;
 }
 
-ChannelShape channelShape(const Layer &layer, ArrayRef<int64_t> dims) {
-  size_t axis = layer.channelsLast ? dims.size() - 1 : 1;
+ChannelShape channelShape(ArrayRef<int64_t> dims, bool channelsLast) {
+  size_t axis = channelsLast ? dims.size() - 1 : 1;
   ChannelShape shape;
   shape.outer = countOf(dims.take_front(axis));
   shape.channels = dims[axis];
   shape.inner = countOf(dims.drop_front(axis + 1));
   return shape;
+}
+
+ChannelShape outputShape(const Layer &layer, ArrayRef<int64_t> dims) { return channelShape(dims, layer.channelsLast); }
+
+ChannelShape inputShape(const Layer &layer, ArrayRef<int64_t> dims) {
+  return channelShape(dims, layer.weightDims.size() == 2);
 }
 
 } // namespace anybit::quantize

@@ -39,6 +39,20 @@ public:
   virtual void code(unsigned site, llvm::StringRef source, Batch &values) = 0;
 };
 
+/// The float network: what a policy does that only looks at it.
+class FloatPolicy : public Policy {
+public:
+  explicit FloatPolicy(const Network &network) : network(network) {}
+
+  std::vector<float> weights(unsigned layer) override;
+  AffineValues affine(unsigned layer, const Batch &accumulators) override;
+  llvm::Error decide(unsigned, llvm::StringRef, const Simulator &) override { return llvm::Error::success(); }
+  void code(unsigned, llvm::StringRef, Batch &) override {}
+
+protected:
+  const Network &network;
+};
+
 class Simulator {
 public:
   /// `executor` outlives the simulator. `network` must have passed checkTypes().
@@ -83,11 +97,14 @@ private:
   void account();
 };
 
-/// Channels of a layer's output: rows are [outer][channels][inner].
+/// Channels of a value, which are its last dimension or dimension 1: rows are [outer][channels][inner].
 struct ChannelShape {
   size_t outer = 1, channels = 1, inner = 1;
 };
-ChannelShape channelShape(const Layer &layer, llvm::ArrayRef<int64_t> dims);
+ChannelShape channelShape(llvm::ArrayRef<int64_t> dims, bool channelsLast);
+/// Of a layer's output, and of what it reads.
+ChannelShape outputShape(const Layer &layer, llvm::ArrayRef<int64_t> dims);
+ChannelShape inputShape(const Layer &layer, llvm::ArrayRef<int64_t> dims);
 
 } // namespace anybit::quantize
 

@@ -48,20 +48,17 @@ Kernel ColumnTile::build(StringRef family) {
   return {kb.finish(), splitPositions ? tiles() : allBlocks, family, scratch};
 }
 
-void ColumnTile::readFrame(const InputFrame &frame, int64_t pixelBytes) {
+int64_t ColumnTile::readFrame(const InputFrame &frame, int64_t pixelBytes, int64_t mostBytes, int64_t leastTiles) {
   strideHeight = frame.strideHeight;
   strideWidth = frame.strideWidth;
   input.pixel = pixelBytes;
   input.row = llvm::alignTo(frame.width * pixelBytes, 2); // of int16
   input.batch = frame.height * input.row;
-}
-
-int64_t ColumnTile::chooseBands(const InputFrame &frame, int64_t mostBytes, int64_t leastTiles) {
-  auto rowsOfBand = [&] { return frame.mostRows(std::min(bandTiles * rows, g.positions())); };
+  auto bandBytes = [&] { return frame.mostRows(std::min(bandTiles * rows, g.positions())) * input.row; };
   bandTiles = tiles();
-  while (bandTiles > leastTiles && rowsOfBand() * input.row > mostBytes)
+  while (bandTiles > leastTiles && bandBytes() > mostBytes)
     bandTiles = llvm::divideCeil(bandTiles, 2);
-  return rowsOfBand();
+  return bandBytes();
 }
 
 void ColumnTile::band(Value from, Value to, Value firstBlock, Value lastBlock, bool together) {

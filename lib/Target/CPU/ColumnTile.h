@@ -39,11 +39,10 @@ protected:
   /// Steps of the reduction; 1 in families that do not read ahead.
   virtual int64_t steps() const { return 1; }
   int64_t tiles() const;
-  /// Tiles read a copy of the rows of `frame` instead of the input, with positions `pixelBytes` apart.
-  void readFrame(const InputFrame &frame, int64_t pixelBytes);
-  /// Cuts the tiles into bands whose rows of the copy take at most so many bytes, but not fewer than `leastTiles`.
-  /// Returns the rows of a band. Comes after `readFrame` and `rows`.
-  int64_t chooseBands(const InputFrame &frame, int64_t mostBytes, int64_t leastTiles);
+  /// Tiles read a copy of the rows of `frame` instead of the input, with positions `pixelBytes` apart, which is made for a
+  /// band of tiles at a time: of at most `mostBytes`, but not for fewer than `leastTiles`. Returns the bytes of a band.
+  /// `rows` is known by then.
+  int64_t readFrame(const InputFrame &frame, int64_t pixelBytes, int64_t mostBytes, int64_t leastTiles);
 
   lowbit::ConvOp op;
   const CpuTarget &target;

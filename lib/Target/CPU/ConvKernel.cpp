@@ -94,9 +94,9 @@ StepForm ConvKernel::findForm() const {
 /// Rows are written in whole registers.
 void ConvKernel::findBands() {
   // The stride of a dimension of one position is any number.
-  readFrame(frame, frame.width == 1 ? llvm::alignTo(g.groups * groupBytes, 2) : input.pixel);
-  int64_t bandRows = chooseBands(frame, mostWideBytes, leastTilesOfBand);
-  oddCodes = llvm::alignTo(bandRows * input.row + lanes * 4, ANYBIT_ALIGNMENT);
+  int64_t pixelBytes = frame.width == 1 ? llvm::alignTo(g.groups * groupBytes, 2) : input.pixel;
+  int64_t bandBytes = readFrame(frame, pixelBytes, mostWideBytes, leastTilesOfBand);
+  oddCodes = llvm::alignTo(bandBytes + lanes * 4, ANYBIT_ALIGNMENT);
   inputBytes = 2 * oddCodes;
 }
 

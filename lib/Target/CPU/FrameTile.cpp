@@ -10,8 +10,7 @@ static constexpr int64_t mostFrameBytes = 256 << 10;
 void FrameTile::layOut(int64_t bytes, int64_t count, int64_t leastTiles) {
   frames = count;
   groupBytes = bytes;
-  readFrame(frame, g.groups * bytes);
-  inputBytes = frames * chooseBands(frame, mostFrameBytes / frames, leastTiles) * input.row;
+  inputBytes = frames * readFrame(frame, g.groups * bytes, mostFrameBytes / frames, leastTiles);
 }
 
 void FrameTile::prepareRow(Value from, Value to) {

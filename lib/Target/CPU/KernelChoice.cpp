@@ -72,8 +72,14 @@ StepForm formOf(const LayerShape &layer, const CpuTarget &target) {
 /// Pairs of planes beyond which counting is never considered.
 static constexpr unsigned mostPairsOfPlanes = 8;
 
-/// Passes over tables (planes of weights by digits of codes) beyond which they are never considered, and the bytes of
-/// tables and of indices that a thread may have in its scratch.
+/// Positions of the input that are cut into planes or become tables: a kernel of one position skips what lies between
+/// its strides.
+static int64_t rewrittenPositions(const LayerShape &layer) {
+  return layer.positions() * (layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth) * layer.groups;
+}
+
+/// Passes over tables (planes of weights by digits of codes), bytes of all tables of a layer, and of the indices that a
+/// thread has in its scratch, beyond which tables are never considered.
 static constexpr unsigned mostTablePasses = 4;
 static constexpr int64_t mostTableBytes = 16 << 20, mostIndexBytes = 1 << 20;
 
@@ -81,10 +87,9 @@ static bool hasTables(const LayerShape &layer, const CpuTarget &target) {
   if (layer.real || !layer.hasPlanes || !target.shufflesBytes)
     return false;
   int64_t digits = tableDigits(target, layer.inputBits), quads = llvm::divideCeil(layer.inputs, 4);
-  int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
   int64_t indexBytes = target.permutesBytes ? 0 : layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
   return layer.weightBits * digits <= mostTablePasses && indexBytes <= mostIndexBytes &&
-         layer.positions() * strides * layer.groups * quads * 16 * digits <= mostTableBytes;
+         rewrittenPositions(layer) * quads * 16 * digits <= mostTableBytes;
 }
 
 /// A register of bytes is four of columns, and two of them are a block at most.
@@ -122,11 +127,15 @@ SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTar
 /// What a tile does once for each of its registers: convert, scale, round, store.
 static constexpr double epilogueWork = 12;
 
+/// Blocks of columns in all groups.
+static int64_t blocksOf(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
+  return layer.groups * llvm::divideCeil(layer.outputs, choice.vectors * int64_t(target.lanes32()));
+}
+
 static double tileWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
   StepForm form = formOf(layer, target);
-  int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
   int64_t rows = chooseRows(target, form, choice.vectors, layer.positions());
-  int64_t blocks = layer.groups * llvm::divideCeil(registers, choice.vectors);
+  int64_t blocks = blocksOf(layer, choice, target);
   int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
   bool inRuns = !layer.real && layer.groups == 1 && layer.inputs % 4 != 0;
   int64_t runs = inRuns ? layer.kernelHeight : layer.taps(),
@@ -139,24 +148,19 @@ static double tileWork(const LayerShape &layer, const KernelChoice &choice, cons
 }
 
 static double countingWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
-  int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
   int64_t rows = countingRows(target, choice.vectors, layer.positions());
   int64_t words = layer.taps() * llvm::divideCeil(layer.inputs, 32);
-  int64_t tiles =
-      layer.groups * llvm::divideCeil(registers, choice.vectors) * llvm::divideCeil(layer.positions(), rows);
+  int64_t tiles = blocksOf(layer, choice, target) * llvm::divideCeil(layer.positions(), rows);
   double word = double(3 * rows * choice.vectors + rows + choice.vectors);
   double perTile =
       double(layer.weightBits * layer.inputBits * words) * word + epilogueWork * double(rows * choice.vectors);
-  // What lies between the strides of a kernel of one position is skipped.
-  int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
-  double cut = double(layer.positions() * strides * layer.groups * llvm::divideCeil(layer.inputs, 32));
+  double cut = double(rewrittenPositions(layer) * llvm::divideCeil(layer.inputs, 32));
   return double(tiles) * perTile + cut * (2 + 3.0 * layer.inputBits);
 }
 
 /// Lookups and additions, what bytes become where they and 16 bits are full, and building of the tables.
 static double lookupWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
-  int64_t registers = llvm::divideCeil(layer.outputs, int64_t(target.lanes32()));
-  int64_t blocks = layer.groups * llvm::divideCeil(registers, choice.vectors), digits = tableDigits(target, layer.inputBits);
+  int64_t blocks = blocksOf(layer, choice, target), digits = tableDigits(target, layer.inputBits);
   int64_t rows = tableRows(target, choice.vectors, layer.inputBits, layer.positions());
   int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
   bool dots = target.permutesBytes;
@@ -167,8 +171,7 @@ static double lookupWork(const LayerShape &layer, const KernelChoice &choice, co
   double passes = double(layer.weightBits * digits);
   double perTile = passes * (double(layer.taps() * steps) * step + (dots ? 0.0 : 8.0 * double(rows * vectors))) +
                    epilogueWork * double(rows * choice.vectors);
-  int64_t strides = layer.taps() == 1 ? 1 : layer.strideHeight * layer.strideWidth;
-  double build = 4.0 * double(layer.positions() * strides * layer.groups * quads * digits);
+  double build = 4.0 * double(rewrittenPositions(layer) * quads * digits);
   double expand = 3.0 * double(layer.weightBits * blocks * layer.taps() * steps * vectors);
   return double(tiles) * perTile + build + expand;
 }
