@@ -7,8 +7,8 @@ Backward, with inside = low*s < x < high*s, w the integer of the format (decode 
 
     dx = g where inside, else 0
     ds = sum of g * (w - x/s where inside, w elsewhere)    rule "lsq" (LSQ, and variant A of algorithms 2.5)
-    ds = sum of g * (0 where inside, w elsewhere)          rule "clip" (PACT: with s = c/M this is dc = sum of g, x >=
-    c) dz = -s * sum of g outside                             (LSQ+)
+    ds = sum of g * (0 where inside, w elsewhere)          rule "clip" (PACT: s = c/M, dc = sum of g where x >= c)
+    dz = -s * sum of g outside                             (LSQ+)
 
 The sums are taken as inner products of whole tensors, <g, y> - <dx, x> over s, which needs no temporary.
 """
