@@ -63,6 +63,7 @@ GRID = [
     Layer(3, 64, 7, 2, 112), Layer(3, 16, 3, 1, 32), Layer(64, 128, 3, 2, 28),
     *(Layer(i, o, 1, 1, s) for i, o, s in ((64, 256, 56), (2048, 512, 7), (96, 24, 56), (160, 960, 7))),
     *(Layer(i, o, 1, 1, 1) for i, o in ((4096, 4096), (64, 10))),
+    Layer(2304, 256, 1, 1, 16), Layer(1024, 1024, 1, 1, 32),
 ]
 
 
@@ -232,6 +233,8 @@ def main() -> int:
                         help="measured; with --merge the others stay as they are, which is for new ones")
     parser.add_argument("--merge", action="store_true",
                         help="keep what an older table at the output has in less time: for machines that others use too")
+    parser.add_argument("--new-layers", action="store_true",
+                        help="with --merge: measure only layers of the grid that the older table lacks")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True)
     options = parser.parse_args()
     unknown = set(options.families.split(",")) - set(FAMILIES)
@@ -242,8 +245,9 @@ def main() -> int:
         session = Session(options, pathlib.Path(folder))
         times = []
         for layer in GRID:
-            times.append(measure(layer, session))
-            for key, value in old.get(tuple(layer.row()), {}).items():
+            kept = old.get(tuple(layer.row()), {})
+            times.append({} if options.new_layers and kept else measure(layer, session))
+            for key, value in kept.items():
                 times[-1][key] = min(value, times[-1].get(key, value))
             print(layer, file=sys.stderr, flush=True)
     options.output.write_text(table(options, times), encoding="utf-8")

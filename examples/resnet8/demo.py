@@ -60,7 +60,7 @@ def main():
         anybit.quantize(str(HERE / "resnet8.onnx"), str(folder / "switchable.onnx"),
                         calibration=str(HERE / "calibration"), preprocess="raw", candidates=CANDIDATES)
         print("compile: one artifact for all of them, and the float model to compare with")
-        anybit.compile(str(folder / "switchable.onnx"), str(folder / "resnet8.so"))
+        anybit.compile(str(folder / "switchable.onnx"), str(folder / "resnet8.so"), narrow_weights=True)
         anybit.compile(str(HERE / "resnet8.onnx"), str(folder / "float.so"))
         model, reference = anybit.load(str(folder / "resnet8.so")), anybit.load(str(folder / "float.so"))
         expected = [int(np.argmax(reference(image[None]))) for image in images]

@@ -50,6 +50,7 @@ static std::unique_ptr<KernelTuner> parseTuning(CommandLine &line, const Compile
   options.seconds = double(line.number(OPT_tune, 0, 1, mostSeconds));
   options.target = compiling.target;
   options.optimization = compiling.optimization;
+  options.narrowWeights = compiling.narrowWeights;
   options.quiet = compiling.quiet;
   options.directory = line.text(OPT_tune_cache, tune::defaultCacheDirectory());
   if (options.directory.empty())
@@ -72,6 +73,7 @@ int anybit::driver::compileCommand(CommandLine &line) {
   parseFlag(line, OPT_emit, "--emit", parseEmitKind, options.emit);
   parseFlag(line, OPT_kernel, "--kernel", parseKernel, options.kernel);
   parseFlag(line, OPT_stop_after, "--stop-after", parseStage, options.stopAfter);
+  options.narrowWeights = line.has(OPT_narrow_weights);
   options.optimization = static_cast<unsigned>(line.number(OPT_optimization, options.optimization, 0, 3));
   options.timing = line.has(OPT_timing);
   options.statsJson = line.has(OPT_stats_json);

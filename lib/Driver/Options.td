@@ -59,6 +59,8 @@ defm tune_cache : Value<"tune-cache", "<folder>", [CompileVerb],
     "Where --tune keeps results (default anybit in the user's folder of caches)">;
 defm kernel : Value<"kernel", "<family[:n]>", [CompileVerb],
     "For measurements: only this family of kernels, with n registers of columns">;
+def narrow_weights : Flag<["--"], "narrow-weights">, Visibility<[CompileVerb]>,
+    HelpText<"Weights of few bits never as bytes, even where that is faster">;
 defm stop_after : Value<"stop-after", "<stage>", [CompileVerb],
     "Write the IR after import, specialize, integerize, schedule, kernels or emit">;
 def optimization : Joined<["-"], "O">, MetaVarName<"<0..3>">, Visibility<[CompileVerb]>,

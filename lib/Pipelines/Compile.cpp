@@ -285,6 +285,7 @@ int Compilation::run() {
   ScheduleStageOptions schedule;
   schedule.target = target;
   schedule.kernel = options.kernel;
+  schedule.narrowWeights = options.narrowWeights;
   SpecializeStageOptions specialize;
   specialize.masters = options.store == WeightStore::Master;
   for (const std::string &name : options.candidates)

@@ -35,8 +35,8 @@ public:
   Packer(lowbit::ConvOp op, const CpuTarget &target, const cpu::WantedChoice &wanted)
       : op(op), target(target), wanted(wanted), b(op), weights(cast<RankedTensorType>(op.getWeights().getType())) {
     bool flat = weights.getRank() == 3;
-    shape = {weights.getDimSize(0), weights.getDimSize(1), flat ? 1 : weights.getDimSize(2),
-             weights.getShape().back(), int64_t(op.getGroups())};
+    shape = {weights.getDimSize(0), weights.getDimSize(1), flat ? 1 : weights.getDimSize(2), weights.getShape().back(),
+             int64_t(op.getGroups())};
   }
 
   LogicalResult run();
@@ -55,9 +55,7 @@ private:
   std::vector<int8_t> decodedWeights(ArrayRef<char> bytes);
   void packDepthwise(ArrayRef<char> bytes);
   bool depthwiseFits();
-  bool usesDepthwiseLayout() {
-    return isDepthwise() && cpu::DepthwiseLayout::applies(op, target) && depthwiseFits();
-  }
+  bool usesDepthwiseLayout() { return isDepthwise() && cpu::DepthwiseLayout::applies(op, target) && depthwiseFits(); }
   void packAtRunTime();
   void replace(std::vector<char> bytes, lowbit::PackedAttr packed, std::vector<int32_t> initial);
   void padParameters();
@@ -81,13 +79,14 @@ unsigned Packer::tapsInRun() {
 LogicalResult Packer::choose() {
   cpu::LayerShape layer = cpu::LayerShape::of(op);
   if (lowbit::ChoiceAttr given = op.getChoice()) {
-    cpu::KernelChoice choice{given.getFamily(), given.getVectors()};
+    cpu::KernelChoice choice{given.getFamily(), given.getVectors(), given.getBytes()};
     if (llvm::is_contained(cpu::enumerateChoices(layer, target), choice))
       return success();
     return op.emitOpError("is to be computed by ") << cpu::toString(choice) << ", which it has not on this target";
   }
   cpu::ChosenKernel chosen = cpu::chooseKernel(layer, target, wanted);
-  op.setChoice(lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors, chosen.reason));
+  op.setChoice(lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors,
+                                       chosen.choice.bytes, chosen.reason));
   return success();
 }
 
@@ -131,7 +130,7 @@ anybit_packing Packer::choosePacking() {
     packing.taps_in_run = packing.planes = 1;
     return packing;
   }
-  packing.storage_bits = bits > 4 ? 8 : bits > 2 ? 4 : bits;
+  packing.storage_bits = bits > 4 || chosen().getBytes() ? 8 : bits > 2 ? 4 : bits;
   // Padding of a run needs an index whose weight is zero, which `odd` does not have (weights.h).
   bool padded = packing.taps_in_run * shape.inputs % 4 != 0;
   bool hasZero = format.getKind() == msq::FormatKind::Signed ||
@@ -166,9 +165,9 @@ void Packer::packCodes(ArrayRef<char> bytes) {
               int32_t(op.getInputZero()), q.data(), reinterpret_cast<uint8_t *>(packed.data()), initial.data());
   lowbit::Family family = chosen().getFamily();
   bool inPairs = target.dot == DotForm::Madd && family == lowbit::Family::Dot4;
-  auto layout = lowbit::PackedAttr::get(op.getContext(), family, packing.column_block, packing.storage_bits,
-                                        packing.taps_in_run, packing.planes,
-                                        inPairs ? provenPairSteps(packed, packing) : 0);
+  auto layout =
+      lowbit::PackedAttr::get(op.getContext(), family, packing.column_block, packing.storage_bits, packing.taps_in_run,
+                              packing.planes, inPairs ? provenPairSteps(packed, packing) : 0);
   replace(std::move(packed), layout, std::move(initial));
 }
 
@@ -209,9 +208,9 @@ void Packer::packAtRunTime() {
   Value empty = tensor::EmptyOp::create(b, op.getLoc(), sizes, b.getF32Type(), packed);
   SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(5)};
   SmallVector<utils::IteratorType> iterators(5, utils::IteratorType::parallel);
-  op.getWeightsMutable().assign(linalg::GenericOp::create(b, op.getLoc(), empty.getType(), ValueRange(), empty, maps,
-                                                          iterators, body)
-                                    .getResult(0));
+  op.getWeightsMutable().assign(
+      linalg::GenericOp::create(b, op.getLoc(), empty.getType(), ValueRange(), empty, maps, iterators, body)
+          .getResult(0));
 }
 
 /// [group][column block][run][value][column] float32
@@ -332,6 +331,7 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
       getOperation().emitError(llvm::toString(wanted.takeError()));
       return signalPassFailure();
     }
+    wanted->narrow = narrowWeights;
     WalkResult result = getOperation().walk([&](lowbit::ConvOp op) {
       bool packed = cast<RankedTensorType>(op.getWeights().getType()).getEncoding() != nullptr;
       return packed || succeeded(Packer(op, target.cpu(), *wanted).run()) ? WalkResult::advance()

@@ -55,7 +55,7 @@ Expected<cpu::ChoiceCosts> parseEntry(StringRef text, StringRef key) {
     std::optional<double> time = item.getAsNumber();
     if (!choice->family || !choice->vectors || !time || !(*time > 0 && *time <= mostNanoseconds))
       return createStringError("the time of '" + StringRef(name) + "' is none");
-    costs.emplace_back(cpu::KernelChoice{*choice->family, choice->vectors}, *time);
+    costs.emplace_back(cpu::KernelChoice{*choice->family, choice->vectors, choice->bytes}, *time);
   }
   return costs;
 }

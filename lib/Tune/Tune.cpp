@@ -4,9 +4,9 @@
 #include "anybit/Support/HostCpu.h"
 #include "anybit/Support/Progress.h"
 
-#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -48,10 +48,11 @@ private:
 };
 
 /// What is worth measuring of the choices of a layer.
-SmallVector<cpu::KernelChoice> hopefulChoices(lowbit::ConvOp op, const CpuTarget &target) {
+SmallVector<cpu::KernelChoice> hopefulChoices(lowbit::ConvOp op, const CpuTarget &target, bool narrowWeights) {
   cpu::LayerShape layer = cpu::LayerShape::of(op);
   const cpu::CostTable &table = cpu::CostTable::nearest(target);
   SmallVector<cpu::KernelChoice> all = cpu::enumerateChoices(layer, target);
+  llvm::erase_if(all, [&](const cpu::KernelChoice &choice) { return narrowWeights && choice.bytes; });
   auto costOf = [&](const cpu::KernelChoice &choice) { return table.nanoseconds(layer, choice, target).value_or(0); };
   double least = std::numeric_limits<double>::infinity();
   for (const cpu::KernelChoice &choice : all)
@@ -77,7 +78,7 @@ std::vector<Group> Tuner::findGroups(ModuleOp module, const CpuTarget &target) c
     std::string key = keyOf(op, target);
     auto [at, isNew] = known.try_emplace(key, groups.size());
     if (isNew)
-      groups.push_back({key, {}, hopefulChoices(op, target), 0});
+      groups.push_back({key, {}, hopefulChoices(op, target, options.narrowWeights), 0});
     groups[at->second].layers.push_back(op);
     groups[at->second].macs += macsOf(op);
   });
@@ -130,8 +131,8 @@ llvm::Error Tuner::tune(ModuleOp module, const CpuTarget &target, llvm::raw_ostr
       continue;
     cpu::ChosenKernel chosen = cpu::chooseLeast(*costs, source);
     for (lowbit::ConvOp op : group.layers)
-      op.setChoice(
-          lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors, chosen.reason));
+      op.setChoice(lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors,
+                                           chosen.choice.bytes, chosen.reason));
   }
   return llvm::Error::success();
 }

@@ -39,7 +39,7 @@ def _finish(code: int, text: str) -> str:
 
 def compile(model: Path, output: Path, target: str = "native", candidates: Sequence[str] | None = None,
             dims: Mapping[str, int] | None = None, *, store: str = "packed", emit: str = "so", stop_after: str = "",
-            optimization: int = 3, timing: bool = False, stats: bool = False, quiet: bool = False) -> str:
+            optimization: int = 3, narrow_weights: bool = False, timing: bool = False, stats: bool = False, quiet: bool = False) -> str:
     """Compiles the ONNX file `model` into `output`, as `anybit compile` does. The GIL is released meanwhile.
 
     Args:
@@ -50,6 +50,7 @@ def compile(model: Path, output: Path, target: str = "native", candidates: Seque
         emit: `so` (for `anybit.load`), `obj` or `lib` (with a C header beside it), `llvm`, `asm`.
         stop_after: name of a stage (import, specialize, integerize, schedule, kernels): its IR is the output.
         optimization: of the kernels' code, 0 to 3.
+        narrow_weights: weights of four and fewer bits are never stored as bytes, even where that is faster.
         timing: the time of every stage is in the returned messages.
         stats: so are counters, as a JSON object.
         quiet: no progress bar on a terminal.
@@ -70,8 +71,8 @@ def compile(model: Path, output: Path, target: str = "native", candidates: Seque
         raise InvalidInput("\n".join(wrong))
     return _finish(*_anybit.compile_model(
         model=model, output=output, target=target, candidates=_names("candidates", candidates), dims=sizes,
-        store=store, emit=emit, stop_after=stop_after, optimization=optimization, timing=timing, stats=stats,
-        quiet=quiet))
+        store=store, emit=emit, stop_after=stop_after, optimization=optimization,
+        narrow_weights=narrow_weights, timing=timing, stats=stats, quiet=quiet))
 
 
 def _calibration_file(calibration: Calibration, folder: str) -> Path:

@@ -42,7 +42,7 @@ static nb::tuple compileModelFrom(nb::object model, nb::object output, const std
                                   std::vector<std::string> candidates,
                                   std::vector<std::pair<std::string, int64_t>> dims, const std::string &store,
                                   const std::string &emit, const std::string &stopAfter, unsigned optimization,
-                                  bool timing, bool stats, bool quiet) {
+                                  bool narrowWeights, bool timing, bool stats, bool quiet) {
   CompileOptions options;
   options.model = pathOf(model);
   options.output = pathOf(output);
@@ -53,6 +53,7 @@ static nb::tuple compileModelFrom(nb::object model, nb::object output, const std
   options.emit = parsed("emit", emit, parseEmitKind);
   options.stopAfter = stopAfter.empty() ? "" : parsed("stop_after", stopAfter, parseStage);
   options.optimization = optimization;
+  options.narrowWeights = narrowWeights;
   options.timing = timing;
   options.statsJson = stats;
   options.quiet = quiet;
@@ -81,7 +82,7 @@ static nb::tuple quantizeModelFrom(nb::object model, nb::object output, nb::obje
 void bindTools(nb::module_ &module) {
   module.def("compile_model", compileModelFrom, nb::kw_only(), nb::arg("model"), nb::arg("output"), nb::arg("target"),
              nb::arg("candidates"), nb::arg("dims"), nb::arg("store"), nb::arg("emit"), nb::arg("stop_after"),
-             nb::arg("optimization"), nb::arg("timing"), nb::arg("stats"), nb::arg("quiet"),
+             nb::arg("optimization"), nb::arg("narrow_weights"), nb::arg("timing"), nb::arg("stats"), nb::arg("quiet"),
              "Behind anybit.compile: returns the exit code of the tool and its messages.");
   module.def("quantize_model", quantizeModelFrom, nb::kw_only(), nb::arg("model"), nb::arg("output"),
              nb::arg("calibration"), nb::arg("preprocess"), nb::arg("candidates"), nb::arg("candidate_file").none(),

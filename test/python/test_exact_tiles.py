@@ -59,12 +59,12 @@ def image(batch, channels, height, width):
     return {"x": x}
 
 
-def check(candidates, shape, tmp_path, geometries=tuple(GEOMETRIES), flags=(), **options) -> set[str]:
+def check(candidates, shape, tmp_path, geometries=tuple(GEOMETRIES), flags=(), forced=FORCED, **options) -> set[str]:
     """The families of the layers."""
     exact.need_target(TARGET)
     batch, channels, groups, outputs, height, width = shape
     model = network(candidates, *shape, geometries)
-    exact.assert_exact(model, image(batch, channels, height, width), tmp_path, TARGET, flags=FORCED + flags, **options)
+    exact.assert_exact(model, image(batch, channels, height, width), tmp_path, TARGET, flags=forced + flags, **options)
     return families(tmp_path / f"model.{TARGET}.{options.get('level', 3)}.so")
 
 
@@ -108,6 +108,17 @@ def test_matrix_product(rows, inputs, outputs, tmp_path):
 def test_master_store(tmp_path):
     assert "conv-amx" in check([WIDTHS[7], WIDTHS[3], WIDTHS[17]], (1, 64, 1, 48, 10, 12), tmp_path, GEOMETRIES[:2],
                                flags=("--store", "master"))
+
+
+@pytest.mark.parametrize("choice", ["amx:2:bytes", "amx:1:bytes", "dot4:2:bytes"])
+@pytest.mark.parametrize("store", ["packed", "master"])
+def test_narrow_weights_as_bytes(choice, store, tmp_path):
+    """Formats of four and fewer bits, with padding of the reduction, in both stores."""
+    narrow = [width for width in WIDTHS if width[1] <= 4]
+    check(narrow, (1, 51, 1, 48, 9, 10), tmp_path, GEOMETRIES[:2], ("--store", store), ("--kernel", choice))
+    text = subprocess.run([exact.program("bin", "anybit"), "inspect", tmp_path / f"model.{TARGET}.3.so"],
+                          check=True, capture_output=True, text=True).stdout
+    assert choice in text
 
 
 @pytest.mark.parametrize("threads", [2, 5])

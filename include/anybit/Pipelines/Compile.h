@@ -54,11 +54,12 @@ struct CompileOptions {
   std::string target = "native";                     ///< `native`, `x86-64[-v3|-v4]` or `CPUNAME[,+feature|-feature…]`.
   std::vector<std::string> candidates;               ///< Names to keep, in this order; empty keeps all.
   std::vector<std::pair<std::string, int64_t>> dims; ///< Values (≥ 1) of free dimensions, by name.
-  std::string kernel;                                ///< `FAMILY[:VECTORS]` wherever a layer has it; empty: by cost.
+  std::string kernel;                                ///< `FAMILY[:VECTORS[:bytes]]` wherever a layer has it; empty: by cost.
   WeightStore store = WeightStore::Packed;
   EmitKind emit = EmitKind::SharedLibrary;
   std::string stopAfter;     ///< A name of `stageNames()`: the IR after that stage is the output. Empty: all stages.
   unsigned optimization = 3; ///< 0 to 3, for the code of kernels.
+  bool narrowWeights = false; ///< Weights of four and fewer bits are never bytes, even where that is faster.
   bool timing = false;       ///< Time per stage on `diagnostics`.
   bool statsJson = false;    ///< Counters per stage and candidate as one JSON object on `diagnostics`.
   bool quiet = false;        ///< No progress bars.
@@ -73,7 +74,7 @@ llvm::ArrayRef<llvm::StringRef> stageNames();
 llvm::Expected<WeightStore> parseWeightStore(llvm::StringRef text);
 llvm::Expected<EmitKind> parseEmitKind(llvm::StringRef text);
 llvm::Expected<std::string> parseStage(llvm::StringRef text);
-/// `FAMILY[:VECTORS]`, the text of `CompileOptions::kernel`.
+/// `FAMILY[:VECTORS[:bytes]]`, the text of `CompileOptions::kernel`.
 llvm::Expected<std::string> parseKernel(llvm::StringRef text);
 
 /// Compiles `options.model`. Every message goes to `diagnostics`, one sentence a line.

@@ -26,6 +26,8 @@ struct TargetStageOptions : mlir::PassPipelineOptions<TargetStageOptions> {
 struct ScheduleStageOptions : mlir::PassPipelineOptions<ScheduleStageOptions> {
   Option<SharedTarget> target{*this, "target", llvm::cl::desc("as `anybit compile --target`; x86-64 if absent")};
   Option<std::string> kernel{*this, "kernel", llvm::cl::desc("as `anybit compile --kernel`"), llvm::cl::init("")};
+  Option<bool> narrowWeights{*this, "narrow-weights", llvm::cl::desc("as `anybit compile --narrow-weights`"),
+                             llvm::cl::init(false)};
 };
 
 /// One function per candidate, everything constant folded. In: msq with `msq.select`. Out: msq without.

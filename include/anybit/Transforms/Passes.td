@@ -118,13 +118,14 @@ def PackWeights : Pass<"anybit-pack-weights", "::mlir::func::FuncOp"> {
     `#lowbit.packed` on their type; adds the initial accumulators and pads per-channel parameters to whole registers.
     The choice is that of the attribute `lowbit.choice`, else the least cost in the measured table of the CPU most like the
     target (docs/kernels.md, "Choice"). With `kernel`, only choices of that family, and of so many registers of columns,
-    are considered where a layer has one.
+    are considered where a layer has one; with `narrow-weights`, none that stores weights of few bits as bytes.
 
     Example: test/lit/Transforms/pack-weights.mlir.
   }];
   let options = [Option<"target", "target", "::anybit::SharedTarget", "::anybit::SharedTarget()",
                         "as `anybit compile --target`; x86-64 if absent">,
-                 Option<"kernel", "kernel", "std::string", "\"\"", "as `anybit compile --kernel`">];
+                 Option<"kernel", "kernel", "std::string", "\"\"", "as `anybit compile --kernel`">,
+                 Option<"narrowWeights", "narrow-weights", "bool", "false", "as `anybit compile --narrow-weights`">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::anybit::lowbit::LowbitDialect"];
 }
 

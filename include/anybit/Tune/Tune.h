@@ -18,7 +18,8 @@ struct TuneOptions {
   std::string directory; ///< Of the cache; it is made if there is none.
   std::string target = "native"; ///< As in `CompileOptions`, a CPU that this process can run code for.
   unsigned optimization = 3;
-  bool quiet = false; ///< No progress bar.
+  bool narrowWeights = false; ///< As in `CompileOptions`.
+  bool quiet = false;         ///< No progress bar.
 };
 
 /// Where the cache is by default: `anybit` in the user's folder of caches; empty if the user has none.

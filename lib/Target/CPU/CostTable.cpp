@@ -63,7 +63,8 @@ static double formatDistance(const CostTable::Row &row, const LayerShape &layer,
     return ratio(row.weightBits * row.inputBits, layer.weightBits * layer.inputBits) +
            0.25 * ratio(row.inputBits, layer.inputBits);
   if (row.choice.family == Family::Table)
-    return ratio(row.weightBits * tableDigits(cpu, row.inputBits), layer.weightBits * tableDigits(cpu, layer.inputBits)) +
+    return ratio(row.weightBits * tableDigits(cpu, row.inputBits),
+                 layer.weightBits * tableDigits(cpu, layer.inputBits)) +
            0.25 * ratio(row.inputBits, layer.inputBits);
   LayerShape measured = layer;
   measured.planes = 1;
@@ -99,6 +100,11 @@ static double shapeDistance(const LayerShape &a, const LayerShape &b) {
 
 std::optional<double> CostTable::nanoseconds(const LayerShape &layer, const KernelChoice &choice,
                                              const CpuTarget &target) const {
+  if (choice.bytes) {
+    LayerShape eightBits = layer;
+    eightBits.weightBits = 8;
+    return nanoseconds(eightBits, {choice.family, choice.vectors}, target);
+  }
   const Row *row = findRow(layer, choice);
   if (!row)
     return std::nullopt;
@@ -116,8 +122,13 @@ std::optional<double> CostTable::nanoseconds(const LayerShape &layer, const Kern
   return scale * workOf(layer, choice, target) * std::exp(sum / weights);
 }
 
+/// Bytes for narrow weights take memory: they must save two percent of the time.
+static double priceOf(const std::pair<KernelChoice, double> &cost) {
+  return cost.second * (cost.first.bytes ? 1.02 : 1);
+}
+
 ChosenKernel chooseLeast(ChoiceCosts costs, StringRef source) {
-  stable_sort(costs, [](const auto &a, const auto &b) { return a.second < b.second; });
+  stable_sort(costs, [](const auto &a, const auto &b) { return priceOf(a) < priceOf(b); });
   std::string times;
   SmallVector<Family> named;
   for (const auto &[choice, nanoseconds] : costs) {

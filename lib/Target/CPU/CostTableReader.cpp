@@ -79,7 +79,7 @@ Expected<CostTable::Row> rowOf(const json::Value &value, size_t layers, size_t i
   Expected<WantedChoice> choice = parseWantedChoice(*text);
   if (!choice)
     return wrong("has a row " + Twine(index) + " with " + toString(choice.takeError()));
-  if (!choice->family || !choice->vectors)
+  if (!choice->family || !choice->vectors || choice->bytes)
     return wrong("has a row " + Twine(index) + " whose choice '" + *text + "' is no family and registers");
   Expected<unsigned> weights = bitsOf(*object, "weights", index);
   if (!weights)

@@ -35,21 +35,26 @@ LayerShape LayerShape::of(lowbit::ConvOp op) {
   int32_t zero = int32_t(op.getWeightZero());
   layer.weightBits = format.getBits();
   layer.inputBits = cpu::inputBits(op);
-  layer.planes =
-      layer.storageBits() == 8 ? anybit_weight_planes(uint32_t(format.getKind()), layer.weightBits, zero) : 1;
+  unsigned planes = anybit_weight_planes(uint32_t(format.getKind()), layer.weightBits, zero);
+  layer.fitsBytes = planes == 1;
+  layer.planes = layer.storageBits() == 8 ? planes : 1;
   layer.hasPlanes = format.getKind() != msq::FormatKind::Unsigned;
   return layer;
 }
 
 llvm::Expected<WantedChoice> parseWantedChoice(StringRef text) {
   WantedChoice wanted;
-  auto [name, count] = text.split(':');
+  auto [name, rest] = text.split(':');
+  auto [count, storage] = rest.split(':');
   std::optional<Family> family = lowbit::symbolizeFamily(name);
   bool isDepthwise = family == Family::Depthwise;
   if (!name.empty() && (!family || isDepthwise))
     return llvm::createStringError("unknown kernel family '" + name + "', expected dot4, amx, popcount, table or real");
   bool counted = text.contains(':');
   int64_t most = family == Family::Table ? 8 : 4;
+  wanted.bytes = rest.contains(':');
+  if (wanted.bytes && storage != "bytes")
+    return llvm::createStringError("unknown storage of weights '" + storage + "', expected bytes");
   if (counted && (!llvm::to_integer(count, wanted.vectors, 10) || wanted.vectors < 1 || wanted.vectors > most))
     return llvm::createStringError("'" + count + "' registers of columns, expected 1 to " + Twine(most));
   wanted.family = family;
@@ -57,7 +62,7 @@ llvm::Expected<WantedChoice> parseWantedChoice(StringRef text) {
 }
 
 std::string toString(const KernelChoice &choice) {
-  return (lowbit::stringifyFamily(choice.family) + ":" + Twine(choice.vectors)).str();
+  return (lowbit::stringifyFamily(choice.family) + ":" + Twine(choice.vectors) + (choice.bytes ? ":bytes" : "")).str();
 }
 
 StepForm formOf(const LayerShape &layer, const CpuTarget &target) {
@@ -87,7 +92,8 @@ static bool hasTables(const LayerShape &layer, const CpuTarget &target) {
   if (layer.real || !layer.hasPlanes || !target.shufflesBytes)
     return false;
   int64_t digits = tableDigits(target, layer.inputBits), quads = llvm::divideCeil(layer.inputs, 4);
-  int64_t indexBytes = target.permutesBytes ? 0 : layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
+  int64_t indexBytes =
+      target.permutesBytes ? 0 : layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
   return layer.weightBits * digits <= mostTablePasses && indexBytes <= mostIndexBytes &&
          rewrittenPositions(layer) * quads * 16 * digits <= mostTableBytes;
 }
@@ -98,6 +104,18 @@ static void addTables(const CpuTarget &target, int64_t registers, SmallVector<Ke
   for (int64_t vectors = most; vectors >= least; vectors /= 2)
     if (vectors == least || vectors / 2 < registers)
       choices.push_back({Family::Table, vectors});
+}
+
+/// Bytes cost nothing but memory where products are the same for all widths: VPDPBUSD and tiles.
+static void addBytes(const LayerShape &layer, const CpuTarget &target, SmallVector<KernelChoice> &choices) {
+  if (layer.real || !layer.fitsBytes || layer.storageBits() == 8)
+    return;
+  for (KernelChoice choice : SmallVector<KernelChoice>(choices)) {
+    bool isDot = choice.family == Family::Dot4 && formOf(layer, target) == StepForm::Dot;
+    choice.bytes = true;
+    if (isDot || choice.family == Family::Amx)
+      choices.push_back(choice);
+  }
 }
 
 SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTarget &target) {
@@ -121,6 +139,7 @@ SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTar
     add(Family::Popcount, std::min<int64_t>(registers, 4));
   if (hasTables(layer, target))
     addTables(target, registers, choices);
+  addBytes(layer, target, choices);
   return choices;
 }
 

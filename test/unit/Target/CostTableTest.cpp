@@ -117,7 +117,9 @@ TEST(KernelChoice, Enumerates) {
   EXPECT_EQ(text(layerOf(64, 96, 1, 7, 2, 4), "x86-64-v3"),
             "dot4:2 dot4:1 dot4:4 popcount:4 popcount:1 popcount:2 table:8 table:4 ");
   EXPECT_EQ(text(layerOf(64, 48, 1, 7, 1, 8), "icelake-server"),
-            "dot4:3 dot4:1 dot4:2 popcount:3 popcount:1 popcount:2 table:4 table:2 table:1 ");
+            "dot4:3 dot4:1 dot4:2 popcount:3 popcount:1 popcount:2 table:4 table:2 table:1 "
+            "dot4:3:bytes dot4:1:bytes dot4:2:bytes ");
+  EXPECT_EQ(text(layerOf(64, 16, 1, 7, 4, 8), "sapphirerapids"), "dot4:1 amx:1 dot4:1:bytes amx:1:bytes ");
   // No tables without PSHUFB, for many planes, and where indices fill the scratch.
   EXPECT_EQ(text(layerOf(64, 4, 1, 7, 1, 2), "x86-64"), "dot4:1 popcount:1 ");
   EXPECT_EQ(text(layerOf(64, 16, 1, 7, 3, 8), "x86-64-v4"), "dot4:1 ");
@@ -138,7 +140,10 @@ TEST(KernelChoice, WishesAreParsed) {
   EXPECT_FALSE(wanted.admits({Family::Dot4, 3}));
   EXPECT_TRUE(llvm::cantFail(parseWantedChoice("table:8")).admits({Family::Table, 8}));
   EXPECT_TRUE(llvm::cantFail(parseWantedChoice(":2")).admits({Family::Dot4, 2}));
-  for (const char *text : {"dot5", "dot4:0", "dot4:5", "table:9", "dot4:x", "dot4:", "depthwise"})
+  EXPECT_FALSE(llvm::cantFail(parseWantedChoice(":2")).admits({Family::Dot4, 1}));
+  EXPECT_FALSE(llvm::cantFail(parseWantedChoice("dot4:2")).admits({Family::Dot4, 2, true}));
+  EXPECT_TRUE(llvm::cantFail(parseWantedChoice("dot4:2:bytes")).admits({Family::Dot4, 2, true}));
+  for (const char *text : {"dot5", "dot4:0", "dot4:5", "table:9", "dot4:x", "dot4:", "dot4:2:bits", "dot4:2:", "depthwise"})
     EXPECT_NE(llvm::toString(parseWantedChoice(text).takeError()).find("expected"), std::string::npos) << text;
 }
 
@@ -147,6 +152,12 @@ TEST(KernelChoice, WishesAreMetWhereTheLayerCan) {
   LayerShape layer = layerOf(64, 64, 3, 7, 8, 8);
   EXPECT_EQ(chooseKernel(layer, target, {Family::Dot4, 1}).choice, (KernelChoice{Family::Dot4, 1}));
   EXPECT_EQ(chooseKernel(layer, target, {Family::Popcount, 0}).choice.family, Family::Dot4);
+}
+
+TEST(KernelChoice, BytesMustSaveTwoPercent) {
+  KernelChoice narrow{Family::Dot4, 2}, bytes{Family::Dot4, 2, true};
+  EXPECT_EQ(chooseLeast({{narrow, 101}, {bytes, 100}}, "").choice, narrow);
+  EXPECT_EQ(chooseLeast({{narrow, 103}, {bytes, 100}}, "").choice, bytes);
 }
 
 /// The tables without layer `left`, one by one: how often the choice for it takes at most `most` times the least time.

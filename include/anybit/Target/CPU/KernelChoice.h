@@ -1,7 +1,8 @@
 //===- KernelChoice.h - the ways to compute one convolution -----*- C++ -*-===//
 //
-// The one place that enumerates what may be chosen for a layer: the kernel family and the registers of columns in a
-// block of weights. What each choice costs is in CostTable.h (docs/kernels.md, "Choice").
+// The one place that enumerates what may be chosen for a layer: the kernel family, the registers of columns in a block
+// of weights, and whether narrow weights are stored as bytes. What each choice costs is in CostTable.h
+// (docs/kernels.md, "Choice").
 //
 //===----------------------------------------------------------------------===//
 #ifndef ANYBIT_TARGET_CPU_KERNELCHOICE_H
@@ -32,32 +33,39 @@ struct LayerShape {
   int64_t strideHeight = 1, strideWidth = 1;
   int64_t batch = 1, height = 1, width = 1; ///< Of the output.
   unsigned weightBits = 8, inputBits = 8;
-  unsigned planes = 1;    ///< Bytes that a weight of the format is the sum of (weights.h).
-  bool hasPlanes = true;  ///< Whether the weights can be cut into planes of bits (`unsigned` ones cannot).
+  unsigned planes = 1;   ///< Bytes that a weight of the format is the sum of (weights.h).
+  bool fitsBytes = true; ///< Whether every weight is an int8.
+  bool hasPlanes = true; ///< Whether the weights can be cut into planes of bits (`unsigned` ones cannot).
 };
 
 /// One way to compute a convolution.
 struct KernelChoice {
   lowbit::Family family;
-  int64_t vectors; ///< Registers of columns in a block of weights.
+  int64_t vectors;    ///< Registers of columns in a block of weights.
+  bool bytes = false; ///< Weights of four and fewer bits are stored as bytes, so that no kernel widens them.
 
-  bool operator==(const KernelChoice &other) const { return family == other.family && vectors == other.vectors; }
-};
-
-/// A family and a number of registers that are wanted: for tests and measurements.
-struct WantedChoice {
-  std::optional<lowbit::Family> family;
-  int64_t vectors = 0; ///< 0: any.
-
-  bool admits(const KernelChoice &choice) const {
-    return (!family || choice.family == *family) && (vectors == 0 || choice.vectors == vectors);
+  bool operator==(const KernelChoice &other) const {
+    return family == other.family && vectors == other.vectors && bytes == other.bytes;
   }
 };
 
-/// `FAMILY[:VECTORS]`, for example `dot4:2`; an empty text wants nothing. An error lists the families.
+/// A family, a number of registers and a storage that are wanted: for tests and measurements.
+struct WantedChoice {
+  std::optional<lowbit::Family> family;
+  int64_t vectors = 0; ///< 0: any.
+  bool bytes = false;  ///< Of a family that is wanted.
+  bool narrow = false; ///< No bytes for narrow weights.
+
+  bool admits(const KernelChoice &choice) const {
+    bool storageFits = family ? choice.bytes == bytes : !narrow || !choice.bytes;
+    return storageFits && (!family || choice.family == *family) && (vectors == 0 || choice.vectors == vectors);
+  }
+};
+
+/// `FAMILY[:VECTORS[:bytes]]`, for example `dot4:2`; an empty text wants nothing. An error lists the families.
 llvm::Expected<WantedChoice> parseWantedChoice(llvm::StringRef text);
 
-/// `dot4:2`
+/// `dot4:2`, `amx:2:bytes`
 std::string toString(const KernelChoice &choice);
 
 /// Every way in which kernels of `target` compute the layer, one, two and four registers of columns

@@ -1,4 +1,4 @@
-// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule=target=x86-64-v4,+avx512vnni --anybit-stage-kernels=target=x86-64-v4,+avx512vnni | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule="target=x86-64-v4,+avx512vnni narrow-weights" --anybit-stage-kernels=target=x86-64-v4,+avx512vnni | FileCheck %s
 
 // Many tiles share a block of narrow weights: a panel in scratch memory holds them as bytes, 9 * 4 steps of 64. The
 // tiles multiply what they read there.
