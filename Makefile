@@ -15,6 +15,7 @@ build: $(BUILD)/build.ninja
 	@$(BIN)/ninja -C $(BUILD) --quiet
 
 test: build
+	@$(BIN)/ninja -C $(BUILD) --quiet test-programs
 	@$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --timeout 300 -j$(TEST_JOBS)
 
 demo: build
