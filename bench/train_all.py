@@ -20,7 +20,7 @@ from training_schedule import Run, main
 # Rows of the tables with their seeds, in the order of their worth.
 ORDER = [(["switchable", "dedicated-equal-time"], [0]), (["switchable", "dedicated-equal-time"], [1]),
          (["switchable", "dedicated-equal-time"], [2]), (["E5", "E4"], [0]),
-         (["switchable-slow-steps", "dedicated-slow-steps"], [1]), (["switchable-weighted"], [0, 1, 2]),
+         (["switchable-slow-steps", "dedicated-slow-steps"], [1]), (list(train_fashion.WEIGHTED), [0, 1, 2]),
          (["E5", "E4"], [1]), (["E5", "E4"], [2]),
          (["dedicated-long"], [0]), (["E3", "E2", "E1"], [0]),
          (["layout-matrix", "layout-plane", "layout-spatial"], [0]),
