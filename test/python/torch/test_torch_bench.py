@@ -69,5 +69,5 @@ def test_the_page_has_what_the_results_say(tmp_path, monkeypatch):
                                      weight_bytes={"w8a8": 2000}, arena_bytes=500)
         training_page.write_page()
         assert f"(wanted 99.5): {verdict}." in training_page.PAGE.read_text()
-    assert "| dedicated-long | w8a8 | 0.20 ± 0.14 | 0.3 | holds, 2 seed(s) |" in text
+    assert "| switchable | dedicated-long | 2 | 0.20 ± 0.14 (0.3) |" in text
     assert "| switchable | 0, 1 | " in text and text.count("No results yet.") == 4
