@@ -103,8 +103,8 @@ def _fashion() -> list[str]:
                     "the value with the least error. `slow-steps` has a tenth of the rate, the default of `fit` "
                     "since, with which none ends further than a factor of 2.4 from it. `weighted` and "
                     "`lightly-weighted` draw the candidates with the probabilities of `bench/train_fashion.py`, wide "
-                    "ones more often; they were chosen after the accuracies of `switchable` were seen. `anybit quantize` sees 1,024 "
-                    "training pictures without labels.",
+                    "ones more often; they were chosen after the accuracies of `switchable` were seen. `anybit "
+                    "quantize` sees 1,024 training pictures without labels.",
                     "fashion", lambda rows: [*runs_table(rows, _present(rows)), "", *_gaps(rows)])
 
 
