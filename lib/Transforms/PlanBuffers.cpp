@@ -23,15 +23,15 @@ cpu::View rowMajor(RankedTensorType type) {
   return view;
 }
 
-cpu::View channelsLast(RankedTensorType type, const cpu::Halo &halo) {
+cpu::View channelsLast(RankedTensorType type, const cpu::Halo &halo, int64_t pitch) {
   cpu::View view{signlessElement(type), SmallVector<int64_t, 4>(type.getShape()), {}};
-  int64_t channels = type.getDimSize(1), width = type.getShape().back() + halo.left + halo.right;
+  int64_t pixel = pitch ? pitch : type.getDimSize(1), width = type.getShape().back() + halo.left + halo.right;
   if (type.getRank() == 3) {
-    view.strides = {width * channels, 1, channels};
+    view.strides = {width * pixel, 1, pixel};
     return view;
   }
   int64_t height = type.getDimSize(2) + halo.top + halo.bottom;
-  view.strides = {height * width * channels, 1, width * channels, channels};
+  view.strides = {height * width * pixel, 1, width * pixel, pixel};
   return view;
 }
 

@@ -31,8 +31,9 @@ struct Place {
 
 /// Dense strides with the last dimension innermost.
 cpu::View rowMajor(mlir::RankedTensorType type);
-/// Dense strides with dimension 1 innermost, for rank 3 and 4; with room for a halo around the spatial dimensions.
-cpu::View channelsLast(mlir::RankedTensorType type, const cpu::Halo &halo);
+/// Strides with dimension 1 innermost, for rank 3 and 4; with room for a halo around the spatial dimensions. pitch:
+/// elements from a position to the next, 0 for all channels.
+cpu::View channelsLast(mlir::RankedTensorType type, const cpu::Halo &halo, int64_t pitch = 0);
 /// Whether two views address their elements alike; strides of dimensions of one element do not matter.
 bool sameStrides(const cpu::View &a, const cpu::View &b);
 /// Bytes from the first to behind the last element.

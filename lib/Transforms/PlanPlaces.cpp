@@ -42,6 +42,19 @@ void VariantPlanner::findHalos() {
   });
 }
 
+/// The rows of a tile are positions. Where the lines of the nearest cache between them are a multiple of 16, they share
+/// four of its 64 sets and evict each other: one line more spreads them over all (docs/kernels.md, "amx").
+void VariantPlanner::findPitches() {
+  constexpr int64_t line = 64, sharing = 16 * line;
+  function.walk([&](lowbit::ConvOp op) {
+    auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding());
+    int64_t channels = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+    bool isPoint = llvm::all_of(op.getKernel(), [](int64_t size) { return size == 1; });
+    if (packed.getFamily() == lowbit::Family::Amx && isPoint && channels % sharing == 0)
+      pitches[op.getInput()] = channels + line;
+  });
+}
+
 static bool computes(Operation *op) { return op && isa<lowbit::ConvOp, linalg::GenericOp, msq::PoolOp>(op); }
 
 /// A tensor whose only use is a concatenation is computed where the concatenation lies.
@@ -77,10 +90,10 @@ unsigned VariantPlanner::addBuffer(Buffer buffer) {
   return buffers.size() - 1;
 }
 
-Place VariantPlanner::allocate(RankedTensorType type, const cpu::Halo &halo) {
+Place VariantPlanner::allocate(RankedTensorType type, const cpu::Halo &halo, int64_t pitch) {
   Place place;
   bool windowed = (type.getRank() == 3 || type.getRank() == 4) && !type.getElementType().isInteger(64);
-  place.view = windowed ? channelsLast(type, halo) : rowMajor(type);
+  place.view = windowed ? channelsLast(type, halo, pitch) : rowMajor(type);
   if (windowed && !halo.empty()) {
     place.halo = halo;
     int64_t row = type.getRank() == 4 ? place.view.strides[2] : 0;
@@ -163,7 +176,7 @@ Place VariantPlanner::placeOfResult(Value value) {
     place.buffer = addBuffer(buffer);
     return places[value] = place;
   }
-  Place place = allocate(type, halos.lookup(value));
+  Place place = allocate(type, halos.lookup(value), pitches.lookup(value));
   if (isForOutput(value))
     place.view = rowMajor(type);
   places[value] = place;
@@ -190,13 +203,13 @@ Place VariantPlanner::asWindowInput(Value value, const cpu::Halo &halo, TypedAtt
   bool ours = buffers[place.buffer].kind == plan::ArgumentKind::Arena || !type.getElementType().isInteger(8);
   if (channelsInside && roomy && adjacent && ours)
     return place;
-  Place dense = allocate(type, halo);
-  copy(place, dense, loc);
+  Place own = allocate(type, halo, adjacentPixels ? 0 : pitches.lookup(value));
+  copy(place, own, loc);
   if (!halo.empty()) {
     OpBuilder builder = kernels.builder();
-    addDispatch(cpu::buildHaloKernel(builder, dense.view, halo, fill), loc, {&dense});
+    addDispatch(cpu::buildHaloKernel(builder, own.view, halo, fill), loc, {&own});
   }
-  return dense;
+  return own;
 }
 
 } // namespace anybit

@@ -302,6 +302,7 @@ LogicalResult VariantPlanner::run() {
     places[argument] = place;
   }
   findHalos();
+  findPitches();
   findParts();
   findOutputs();
   for (Operation &op : function.getBody().front())

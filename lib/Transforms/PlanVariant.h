@@ -33,19 +33,20 @@ private:
 
   // Analysis before the walk.
   void findHalos();
+  void findPitches();
   void findParts();
   void findOutputs();
 
   // Places.
   unsigned addBuffer(Buffer buffer);
-  Place allocate(mlir::RankedTensorType type, const cpu::Halo &halo);
+  Place allocate(mlir::RankedTensorType type, const cpu::Halo &halo, int64_t pitch = 0);
   Place placeOf(mlir::Value value);
   Place placeOfResult(mlir::Value value);
   bool isForOutput(mlir::Value value) const;
   Place constantPlace(mlir::Value value);
   Place partPlace(mlir::Value value, const Part &part);
   void fillHalo(mlir::Value value, const Place &place);
-  /// `place` itself, or a copy of it: dense channels-last with the halo that a convolution needs.
+  /// `place` itself, or a copy of it: channels-last with the halo and the pitch that a convolution needs.
   Place asWindowInput(mlir::Value value, const cpu::Halo &halo, mlir::TypedAttr fill, bool adjacentPixels,
                       mlir::Location loc);
 
@@ -83,6 +84,7 @@ private:
   llvm::DenseMap<mlir::Value, Place> places;
   llvm::DenseMap<mlir::Value, cpu::Halo> halos;
   llvm::DenseMap<mlir::Value, mlir::TypedAttr> fills;
+  llvm::DenseMap<mlir::Value, int64_t> pitches; ///< Elements from a position to the next, where not all channels.
   llvm::DenseMap<mlir::Value, Part> parts;
   llvm::DenseMap<mlir::Value, unsigned> outputs;
 };

@@ -110,6 +110,24 @@ def test_master_store(tmp_path):
                                flags=("--store", "master"))
 
 
+@pytest.mark.parametrize("store", ["packed", "master"])
+def test_rows_with_a_pitch(store, tmp_path):
+    """1024 channels take 1088 bytes of a position; pools, flattening and the caller read them too."""
+    exact.need_target(TARGET)
+    candidates = [WIDTHS[7], WIDTHS[3], WIDTHS[16]]
+    b = exact.Network(candidates, 11)
+    widths = [c[2] for c in candidates]
+    x = b.coded(b.input("x", [2, 24, 5, 6]), UNSIGNED, 0.5, widths, 1)
+    y = b.plain_conv(x, b.coded_weight(half(b.numbers(1024, 24, 1, 1))), b.numbers(1024))
+    y = b.coded(b.op("Relu", [y]), UNSIGNED, 2, widths)
+    for geometry in GEOMETRIES[3:5]:
+        b.output(b.plain_conv(y, b.coded_weight(half(b.numbers(40, 1024, 1, 1))), b.numbers(40), **geometry), 4)
+    b.output(b.op("MaxPool", [y], kernel_shape=[2, 2]), 4)
+    b.output(b.op("Flatten", [y]), 2)
+    x = np.random.default_rng(4).uniform(-3, 60, (2, 24, 5, 6)).astype(np.float32)
+    exact.assert_exact(b.build(), {"x": x}, tmp_path, TARGET, flags=FORCED + ("--store", store))
+
+
 @pytest.mark.parametrize("choice", ["amx:2:bytes", "amx:1:bytes", "dot4:2:bytes"])
 @pytest.mark.parametrize("store", ["packed", "master"])
 def test_narrow_weights_as_bytes(choice, store, tmp_path):
