@@ -129,7 +129,7 @@ llvm::Error Tuner::tune(ModuleOp module, const CpuTarget &target, llvm::raw_ostr
     progress.advance();
     if (!costs)
       continue;
-    cpu::ChosenKernel chosen = cpu::chooseLeast(*costs, source);
+    cpu::ChosenKernel chosen = cpu::chooseLeast(*costs, cpu::LayerShape::of(group.layers.front()), source);
     for (lowbit::ConvOp op : group.layers)
       op.setChoice(lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors,
                                            chosen.choice.bytes, chosen.reason));

@@ -7,9 +7,9 @@
 
 // UNKNOWN: error: unknown storage of weights 'words', expected bytes
 
-// Where widening four bits costs more than two percent of the time, the weights are stored as bytes; not if few bytes are
-// wanted, nor for a family that is wanted without them. At AVX2, where products of narrow weights are faster, there is no
-// such choice, and the wish is passed over.
+// Where widening four bits takes longer than reading bytes, the weights are stored as bytes; not if few bytes are wanted,
+// nor for a family that is wanted without them. At AVX2, where products of narrow weights are faster, there is no such
+// choice, and the wish is passed over.
 // CHECK-LABEL: func.func @widened
 // CHECK-DAG:     #lowbit.packed<amx, columns = {{16|32}}, bits = 8,
 // CHECK-DAG:     lowbit.choice = #lowbit.choice<amx, vectors = {{[12]}}, bytes = true, "amx:{{[12]}}:bytes {{.+}} ms
@@ -23,16 +23,16 @@
 // BYTES-DAG:   lowbit.choice = #lowbit.choice<dot4, vectors = 2, bytes = true, "dot4:2:bytes, forced">
 // PAIRS-LABEL: func.func @widened
 // PAIRS:       #lowbit.packed<dot4, {{.+}}, bits = 4,
-func.func @widened(%x: tensor<1x256x16x16xi8>) -> tensor<1x256x14x14xf32> {
-  %w = arith.constant dense<1> : tensor<256x256x3x3xi8>
+func.func @widened(%x: tensor<1x64x58x58xi8>) -> tensor<1x64x56x56xf32> {
+  %w = arith.constant dense<1> : tensor<64x64x3x3xi8>
   %y = lowbit.conv %x, %w params() attributes {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
       dilations = array<i64: 1, 1>, groups = 1 : i64, kernel = array<i64: 3, 3>, input_zero = 0 : i32, input_high = 255 : i32,
       weight_format = #msq.format<signed, 4>, weight_zero = 0 : i32} {
   ^bb0(%acc: i32):
     %real = arith.sitofp %acc : i32 to f32
     lowbit.yield %real : f32
-  } : tensor<1x256x16x16xi8>, tensor<256x256x3x3xi8> -> tensor<1x256x14x14xf32>
-  return %y : tensor<1x256x14x14xf32>
+  } : tensor<1x64x58x58xi8>, tensor<64x64x3x3xi8> -> tensor<1x64x56x56xf32>
+  return %y : tensor<1x64x56x56xf32>
 }
 
 // Products with a vector read their weights once: few bytes win.

@@ -65,8 +65,8 @@ struct ChosenKernel {
 /// The costs of some choices of one layer, in nanoseconds.
 using ChoiceCosts = std::vector<std::pair<KernelChoice, double>>;
 
-/// The least of `costs`, which are not empty; `source` ends the reason.
-ChosenKernel chooseLeast(ChoiceCosts costs, llvm::StringRef source);
+/// The least of `costs`, which are not empty, with what bytes of narrow weights cost to be read; `source` ends the reason.
+ChosenKernel chooseLeast(ChoiceCosts costs, const LayerShape &layer, llvm::StringRef source);
 
 /// The choice for a layer by the table nearest to `target`, among those that `wanted` admits; a wish that the layer
 /// cannot have is passed over.
