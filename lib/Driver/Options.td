@@ -57,8 +57,8 @@ defm tune : Value<"tune", "<seconds>", [CompileVerb],
     "Choose kernels by measuring them here for about so long; needs --target native">;
 defm tune_cache : Value<"tune-cache", "<folder>", [CompileVerb],
     "Where --tune keeps results (default anybit in the user's folder of caches)">;
-defm kernel : Value<"kernel", "<family[:n]>", [CompileVerb],
-    "For measurements: only this family of kernels, with n registers of columns">;
+defm kernel : Value<"kernel", "<family[:n[:bytes]]>", [CompileVerb],
+    "For measurements: only this family, n registers of columns, weights as bytes">;
 def narrow_weights : Flag<["--"], "narrow-weights">, Visibility<[CompileVerb]>,
     HelpText<"Weights of few bits never as bytes, even where that is faster">;
 defm stop_after : Value<"stop-after", "<stage>", [CompileVerb],

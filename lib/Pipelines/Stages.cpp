@@ -28,7 +28,8 @@ void buildIntegerizeStage(OpPassManager &pm) {
 void buildScheduleStage(OpPassManager &pm, const ScheduleStageOptions &options) {
   pm.addNestedPass<func::FuncOp>(createRequantizeThresholds());
   pm.addNestedPass<func::FuncOp>(createReciprocalQuantizers(ReciprocalQuantizersOptions{options.target}));
-  pm.addNestedPass<func::FuncOp>(createPackWeights(PackWeightsOptions{options.target, options.kernel, options.narrowWeights}));
+  pm.addNestedPass<func::FuncOp>(
+      createPackWeights(PackWeightsOptions{options.target, options.kernel, options.narrowWeights}));
 }
 
 void buildKernelsStage(OpPassManager &pm, const TargetStageOptions &options) {

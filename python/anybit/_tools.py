@@ -39,7 +39,8 @@ def _finish(code: int, text: str) -> str:
 
 def compile(model: Path, output: Path, target: str = "native", candidates: Sequence[str] | None = None,
             dims: Mapping[str, int] | None = None, *, store: str = "packed", emit: str = "so", stop_after: str = "",
-            optimization: int = 3, narrow_weights: bool = False, timing: bool = False, stats: bool = False, quiet: bool = False) -> str:
+            optimization: int = 3, narrow_weights: bool = False, timing: bool = False, stats: bool = False,
+            quiet: bool = False) -> str:
     """Compiles the ONNX file `model` into `output`, as `anybit compile` does. The GIL is released meanwhile.
 
     Args:

@@ -54,7 +54,7 @@ struct CompileOptions {
   std::string target = "native";                     ///< `native`, `x86-64[-v3|-v4]` or `CPUNAME[,+feature|-feature…]`.
   std::vector<std::string> candidates;               ///< Names to keep, in this order; empty keeps all.
   std::vector<std::pair<std::string, int64_t>> dims; ///< Values (≥ 1) of free dimensions, by name.
-  std::string kernel;                                ///< `FAMILY[:VECTORS[:bytes]]` wherever a layer has it; empty: by cost.
+  std::string kernel;                                ///< `FAMILY[:VECTORS[:bytes]]` where a layer has it; empty: by cost.
   WeightStore store = WeightStore::Packed;
   EmitKind emit = EmitKind::SharedLibrary;
   std::string stopAfter;     ///< A name of `stageNames()`: the IR after that stage is the output. Empty: all stages.

@@ -34,7 +34,8 @@ def Lowbit_ChoiceAttr : AttrDef<Lowbit_Dialect, "Choice"> {
   let summary = "how a convolution is to be computed, and why";
   let description = [{
     A kernel family and the registers of columns in a block of its weights, with the reason in words for `anybit
-    inspect`. With `bytes`, weights of four and fewer bits are stored as bytes, which costs memory and saves widening them. `anybit-pack-weights` takes the choice that an op has as `lowbit.choice`, and else writes its own.
+    inspect`. With `bytes`, weights of four and fewer bits are stored as bytes, which costs memory and saves widening
+    them. `anybit-pack-weights` takes the choice that an op has as `lowbit.choice`, and else writes its own.
 
     Examples: `#lowbit.choice<popcount, vectors = 4, "popcount:4 0.0310 ms, dot4:2 0.0580 ms (tuned)">`,
     `#lowbit.choice<amx, vectors = 2, bytes = true, "measured">`.
