@@ -28,7 +28,7 @@ constexpr int64_t mostPanelBytes = 1 << 20;
 /// Widened codes are written for so many bytes of input at a time, which the second cache holds with the weights, and
 /// at least for so many tiles, which share the expanded weights of a block.
 constexpr int64_t mostWideBytes = 64 << 10;
-constexpr int64_t leastTilesOfBand = 8;
+constexpr int64_t leastTilesOfBand = 24;
 
 class ConvKernel : public ColumnTile {
 public:
