@@ -79,14 +79,13 @@ unsigned Packer::tapsInRun() {
 LogicalResult Packer::choose() {
   cpu::LayerShape layer = cpu::LayerShape::of(op);
   if (lowbit::ChoiceAttr given = op.getChoice()) {
-    cpu::KernelChoice choice{given.getFamily(), given.getVectors(), given.getBytes()};
+    cpu::KernelChoice choice = cpu::fromAttribute(given);
     if (llvm::is_contained(cpu::enumerateChoices(layer, target), choice))
       return success();
     return op.emitOpError("is to be computed by ") << cpu::toString(choice) << ", which it has not on this target";
   }
   cpu::ChosenKernel chosen = cpu::chooseKernel(layer, target, wanted);
-  op.setChoice(lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors,
-                                       chosen.choice.bytes, chosen.reason));
+  op.setChoice(cpu::toAttribute(op.getContext(), chosen.choice, chosen.reason));
   return success();
 }
 

@@ -76,7 +76,7 @@ static void addFunction(OpBuilder &b, lowbit::ConvOp op, const cpu::KernelChoice
       mapping.map(value, arith::ConstantOp::create(b, op.getLoc(), value.getDefiningOp<arith::ConstantOp>().getValue())
                              .getResult());
   auto alone = cast<lowbit::ConvOp>(b.clone(*op, mapping));
-  alone.setChoice(lowbit::ChoiceAttr::get(b.getContext(), choice.family, choice.vectors, choice.bytes, ""));
+  alone.setChoice(cpu::toAttribute(b.getContext(), choice, ""));
   func::ReturnOp::create(b, op.getLoc(), alone.getOutputs());
 }
 

@@ -52,7 +52,9 @@ SmallVector<cpu::KernelChoice> hopefulChoices(lowbit::ConvOp op, const CpuTarget
   cpu::LayerShape layer = cpu::LayerShape::of(op);
   const cpu::CostTable &table = cpu::CostTable::nearest(target);
   SmallVector<cpu::KernelChoice> all = cpu::enumerateChoices(layer, target);
-  llvm::erase_if(all, [&](const cpu::KernelChoice &choice) { return narrowWeights && choice.bytes; });
+  cpu::WantedChoice wanted;
+  wanted.narrow = narrowWeights;
+  llvm::erase_if(all, [&](const cpu::KernelChoice &choice) { return !wanted.admits(choice); });
   auto costOf = [&](const cpu::KernelChoice &choice) { return table.nanoseconds(layer, choice, target).value_or(0); };
   double least = std::numeric_limits<double>::infinity();
   for (const cpu::KernelChoice &choice : all)
@@ -131,8 +133,7 @@ llvm::Error Tuner::tune(ModuleOp module, const CpuTarget &target, llvm::raw_ostr
       continue;
     cpu::ChosenKernel chosen = cpu::chooseLeast(*costs, cpu::LayerShape::of(group.layers.front()), source);
     for (lowbit::ConvOp op : group.layers)
-      op.setChoice(lowbit::ChoiceAttr::get(op.getContext(), chosen.choice.family, chosen.choice.vectors,
-                                           chosen.choice.bytes, chosen.reason));
+      op.setChoice(cpu::toAttribute(op.getContext(), chosen.choice, chosen.reason));
   }
   return llvm::Error::success();
 }

@@ -65,6 +65,14 @@ std::string toString(const KernelChoice &choice) {
   return (lowbit::stringifyFamily(choice.family) + ":" + Twine(choice.vectors) + (choice.bytes ? ":bytes" : "")).str();
 }
 
+lowbit::ChoiceAttr toAttribute(MLIRContext *context, const KernelChoice &choice, StringRef reason) {
+  return lowbit::ChoiceAttr::get(context, choice.family, choice.vectors, choice.bytes, reason);
+}
+
+KernelChoice fromAttribute(lowbit::ChoiceAttr choice) {
+  return {choice.getFamily(), choice.getVectors(), choice.getBytes()};
+}
+
 StepForm formOf(const LayerShape &layer, const CpuTarget &target) {
   bool fits = layer.planes == 1 && layer.weightBits + layer.inputBits < 16;
   if (layer.real)

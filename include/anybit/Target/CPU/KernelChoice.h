@@ -68,6 +68,10 @@ llvm::Expected<WantedChoice> parseWantedChoice(llvm::StringRef text);
 /// `dot4:2`, `amx:2:bytes`
 std::string toString(const KernelChoice &choice);
 
+/// What an op carries as `lowbit.choice`, and back.
+lowbit::ChoiceAttr toAttribute(mlir::MLIRContext *context, const KernelChoice &choice, llvm::StringRef reason);
+KernelChoice fromAttribute(lowbit::ChoiceAttr choice);
+
 /// Every way in which kernels of `target` compute the layer, one, two and four registers of columns
 /// and what the rule says (DotTile.h), that first within a family.
 llvm::SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTarget &target);
