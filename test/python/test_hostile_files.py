@@ -368,6 +368,23 @@ def initializer_of_rank_5000(folder): return with_weight(tensor("w", [1] * 5000,
 def input_of_rank_100000(folder): return unary("Relu", shape=[1] * 100000)
 
 
+@case("huge-rank", UNSUPPORTED, 'input "x" has rank 9', "at most rank 8")
+def input_of_rank_9(folder): return unary("Relu", shape=[1] * 9)
+
+
+# Tensors without elements.
+@case("empty", UNSUPPORTED, 'input "x" is [0, 3]', "make every dimension at least 1")
+def input_without_elements(folder): return unary("Relu", shape=[0, 3])
+
+
+@case("empty", UNSUPPORTED, 'output "y" is [0, 4, 8, 8]')
+def slice_of_nothing(folder): return unary("Slice", [np.array([1]), np.array([1])])
+
+
+@case("empty", UNSUPPORTED, 'output "y" is [0, 3]')
+def constant_output(folder): return model(node("Identity", ["w"]), initializers=[array("w", np.zeros((0, 3), F32))])
+
+
 # Names and types that are not there.
 @case("scope", INVALID, "inner")
 def value_of_a_branch_outside(folder):

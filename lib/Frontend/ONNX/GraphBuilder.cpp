@@ -23,7 +23,7 @@ std::string NamePool::make(StringRef wanted) {
 }
 
 std::string describe(const Node &node) {
-  const std::string op = quoted(node.op);
+  const std::string op = quoted(node.shownOp());
   return ("node " + quoted(node.name) + " (" + StringRef(op).drop_front().drop_back() + ")").str();
 }
 
@@ -227,15 +227,19 @@ bool GraphBuilder::readNames(const NodeProto &proto, const Scope &scope, Node &n
 
 bool GraphBuilder::readOperator(const NodeProto &proto, const Scope &scope, const Function *function, Node &node) {
   node.domain = normalizeDomain(proto.domain()).str();
-  if (node.domain == "qonnx" && node.op == "Quant")
-    node.op = "IntQuant";
+  if (node.domain == "qonnx") {
+    node.fileOp = proto.op_type();
+    node.fileDomain = proto.domain();
+    node.op = node.op == "Quant" ? "IntQuant" : node.op;
+  }
   if (const auto opset = scope.opsets->find(node.domain); opset != scope.opsets->end())
     node.opset = opset->second;
   if (function)
     return true;
   if (!proto.overload().empty())
     return diagnostics.invalid(describe(node) + " calls the overload " + quoted(proto.overload()) + " of " +
-                               quoted(node.domain + "." + node.op) + ", which the file does not define");
+                               quoted((node.shownDomain() + "." + node.shownOp()).str()) +
+                               ", which the file does not define");
   if (node.domain == conventionDomain)
     return diagnostics.invalid(describe(node) + " calls " + quoted(node.domain + "." + node.op) +
                                ", which the file does not define as a local function");

@@ -23,11 +23,28 @@ namespace anybit::onnx {
 
 /// The numbers of TensorProto.DataType.
 enum class ElementType : int32_t {
-  Undefined = 0, Float = 1, UInt8 = 2, Int8 = 3, UInt16 = 4, Int16 = 5, Int32 = 6, Int64 = 7, String = 8, Bool = 9,
-  Float16 = 10, Double = 11, UInt32 = 12, UInt64 = 13, BFloat16 = 16, UInt4 = 21, Int4 = 22, UInt2 = 25, Int2 = 26
+  Undefined = 0,
+  Float = 1,
+  UInt8 = 2,
+  Int8 = 3,
+  UInt16 = 4,
+  Int16 = 5,
+  Int32 = 6,
+  Int64 = 7,
+  String = 8,
+  Bool = 9,
+  Float16 = 10,
+  Double = 11,
+  UInt32 = 12,
+  UInt64 = 13,
+  BFloat16 = 16,
+  UInt4 = 21,
+  Int4 = 22,
+  UInt2 = 25,
+  Int2 = 26
 };
 
-/// Bytes of one element as held in memory: sub-byte types are unpacked to one byte each (sign-extended), strings have 0.
+/// Bytes of one element in memory: sub-byte types are unpacked to one byte each (sign-extended), strings have 0.
 unsigned elementBytes(ElementType type);
 llvm::StringRef elementName(ElementType type);
 
@@ -58,13 +75,18 @@ struct Attribute {
 };
 
 struct Node {
-  std::string name;   ///< Of the file, or made from op and first output where the file has none; unique.
+  std::string name; ///< Of the file, or made from op and first output where the file has none; unique.
   std::string op;
-  std::string domain; ///< "" is the ONNX domain; spellings of QONNX are normalised to "qonnx".
-  int64_t opset = 0;  ///< Version of `domain` that the model (or function) imports.
+  std::string domain;              ///< "" is the ONNX domain; spellings of QONNX are normalised to "qonnx".
+  int64_t opset = 0;               ///< Version of `domain` that the model (or function) imports.
   std::vector<std::string> inputs; ///< "" where an optional input is absent.
   std::vector<std::string> outputs;
   llvm::StringMap<Attribute> attributes;
+  std::string fileOp, fileDomain; ///< As the file spells them, where `op` and `domain` are normalised; else "".
+
+  /// What messages call the operator.
+  llvm::StringRef shownOp() const { return fileOp.empty() ? op : fileOp; }
+  llvm::StringRef shownDomain() const { return fileDomain.empty() ? domain : fileDomain; }
 };
 
 struct Dimension {

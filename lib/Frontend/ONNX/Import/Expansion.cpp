@@ -18,6 +18,10 @@ std::string Expansion::op(StringRef name, std::vector<std::string> inputs, Attri
   made.op = name.str();
   made.domain = domain.str();
   made.opset = domain.empty() ? opset : 1;
+  if (made.op == ctx.node.op && made.domain == ctx.node.domain) {
+    made.fileOp = ctx.node.fileOp;
+    made.fileDomain = ctx.node.fileDomain;
+  }
   made.inputs = std::move(inputs);
   while (!made.inputs.empty() && made.inputs.back().empty())
     made.inputs.pop_back();

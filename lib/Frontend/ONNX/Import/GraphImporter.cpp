@@ -67,6 +67,21 @@ void GraphImporter::poison(const Node &node) {
       entries[output].state = Entry::State::Poisoned;
 }
 
+/// Reports that input `i` is no constant.
+static LogicalResult refuseComputed(NodeContext &context, unsigned i) {
+  std::string but = context.butCandidate(i);
+  return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] + ") must be known at compile time" +
+                             but + (but.empty() ? "; make it a constant or fold it" : "; use one for all candidates"));
+}
+
+/// Reports that an operator which is only folded has inputs that are no constants.
+static LogicalResult refuseComputed(NodeContext &context) {
+  for (unsigned i = 0; i < context.inputs(); ++i)
+    if (context.has(i) && !context.constant(i))
+      return refuseComputed(context, i);
+  return context.unsupported("it is computed at compile time only, and makes no constant here");
+}
+
 bool GraphImporter::checkInput(NodeContext &context, const OpEntry &op, unsigned i) {
   auto in = [i](uint32_t mask) { return (mask >> std::min(i, 31u)) & 1; };
   const Entry &entry = context.entry(i);
@@ -75,7 +90,7 @@ bool GraphImporter::checkInput(NodeContext &context, const OpEntry &op, unsigned
   if (entry.state == Entry::State::Missing)
     return succeeded(context.unsupported(input + "is an optional output that is not computed"));
   if (in(op.constantInputs) && entry.state != Entry::State::Constant)
-    return succeeded(context.unsupported(input + "must be known at compile time; make it a constant or fold it"));
+    return succeeded(refuseComputed(context, i));
   if (in(op.constantInputs))
     return true;
   if (in(op.realInputs) && entry.type != ElementType::Float)
@@ -106,7 +121,7 @@ LogicalResult GraphImporter::runHandlers(NodeContext &context, const OpEntry &op
       return success();
   }
   if (!op.emitter)
-    return context.unsupported("its inputs must be known at compile time; make them constants or fold them");
+    return refuseComputed(context);
   if (!checkInputs(context, op))
     return failure();
   return op.emitter(context);

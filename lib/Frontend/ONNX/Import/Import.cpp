@@ -5,6 +5,7 @@
 #include "Tensors.h"
 
 #include "anybit/Dialect/Msq/IR/Msq.h"
+#include "anybit/abi.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -36,7 +37,7 @@ public:
 
 private:
   bool isCandidate(const ValueInfo &info) const { return !model.candidates.empty() && info.name == candidateName; }
-  /// Type of an argument; null after a report.
+  /// Type of an argument, or null after a report. A shape that no artifact has is reported too, but it is a type.
   RankedTensorType argumentType(const ValueInfo &info);
   std::optional<int64_t> dimensionOf(const ValueInfo &info, size_t index);
   void defineInput(const ValueInfo &info, BlockArgument argument);
@@ -52,6 +53,17 @@ private:
   GraphImporter graph;
 };
 } // namespace
+
+/// Why no artifact takes or returns a tensor of this shape; empty if one can.
+static std::string refusalOf(ArrayRef<int64_t> dims) {
+  if (llvm::is_contained(dims, 0))
+    return "is " + formatDims(dims) + "; tensors without elements are not supported, make every dimension at least 1";
+  if (dims.size() > ANYBIT_MAX_RANK)
+    return ("has rank " + Twine(dims.size()) + "; artifacts take and return at most rank " + Twine(ANYBIT_MAX_RANK) +
+            ", merge some of its dimensions")
+        .str();
+  return "";
+}
 
 std::optional<int64_t> ModelImporter::dimensionOf(const ValueInfo &info, size_t index) {
   const Dimension &dimension = info.dims[index];
@@ -97,20 +109,23 @@ RankedTensorType ModelImporter::argumentType(const ValueInfo &info) {
     report(Problem::Kind::Invalid, "input \"candidate\" must be an int64 scalar (convention C1)");
     return {};
   }
+  if (std::string refusal = refusalOf(dims); !refusal.empty())
+    report(Problem::Kind::Unsupported, "input \"" + info.name + "\" " + refusal);
   return RankedTensorType::get(dims, info.type == ElementType::UInt8 ? builder.getIntegerType(8, false) : element);
 }
 
 void ModelImporter::defineInput(const ValueInfo &info, BlockArgument argument) {
   Entry &entry = graph.entries[info.name];
   auto type = cast<RankedTensorType>(argument.getType());
-  entry.state = Entry::State::Value;
+  entry.state = refusalOf(type.getShape()).empty() ? Entry::State::Value : Entry::State::Poisoned;
   entry.value = argument;
   // Arithmetic is on signless types; the argument says how to read the bytes.
   if (info.type == ElementType::UInt8)
     entry.value = tensor::BitcastOp::create(builder, argument.getLoc(), type.clone(builder.getI8Type()), argument);
   entry.type = info.type;
   entry.dims.assign(type.getShape().begin(), type.getShape().end());
-  entry.fromInput = !isCandidate(info);
+  entry.fromCandidate = isCandidate(info);
+  entry.fromInput = !entry.fromCandidate;
 }
 
 Value ModelImporter::resultOf(const ValueInfo &info) {
@@ -125,6 +140,10 @@ Value ModelImporter::resultOf(const ValueInfo &info) {
   if (info.type != ElementType::Undefined && info.type != entry.type) {
     report(Problem::Kind::Invalid, "output \"" + info.name + "\" is declared " + elementName(info.type) +
                                        ", but is computed as " + elementName(entry.type));
+    return {};
+  }
+  if (std::string refusal = refusalOf(entry.dims); !refusal.empty()) {
+    report(Problem::Kind::Unsupported, "output \"" + info.name + "\" " + refusal);
     return {};
   }
   Value value = graph.valueOf(info.name);
@@ -169,8 +188,10 @@ OwningOpRef<ModuleOp> ModelImporter::run() {
   SmallVector<Type> arguments;
   for (const ValueInfo &info : model.graph.inputs)
     arguments.push_back(argumentType(info));
-  if (problems.size() != before)
+  if (llvm::is_contained(arguments, Type())) {
+    graph.reportUnknownOperators(model.graph);
     return {};
+  }
   auto function = func::FuncOp::create(builder, loc, "main", builder.getFunctionType(arguments, {}));
   builder.setInsertionPointToEnd(function.addEntryBlock());
   for (auto [info, argument] : llvm::zip_equal(model.graph.inputs, function.getArguments()))

@@ -51,10 +51,9 @@ static LogicalResult importSigmoid(NodeContext &ctx) {
 
 static LogicalResult importHardSigmoid(NodeContext &ctx) {
   float alpha = ctx.floatAttr("alpha", 0.2f), beta = ctx.floatAttr("beta", 0.5f);
-  return emitElementwise(ctx, {0}, ElementType::Float,
-                         [&](ImplicitLocOpBuilder &b, ValueRange x) {
-                           return emitHardLine(b, arith::MulFOp::create(b, x[0], scalarLike(b, x[0], alpha)), beta);
-                         });
+  return emitElementwise(ctx, {0}, ElementType::Float, [&](ImplicitLocOpBuilder &b, ValueRange x) {
+    return emitHardLine(b, arith::MulFOp::create(b, x[0], scalarLike(b, x[0], alpha)), beta);
+  });
 }
 
 static LogicalResult importHardSwish(NodeContext &ctx) {
@@ -261,7 +260,7 @@ static LogicalResult foldClip(NodeContext &ctx) {
 
 void anybit::onnx::addActivationOps(OpTable &table) {
   table.add("Relu", {6, 13, 14}).emit(importRelu).fold(foldUnary);
-  table.add("Abs", {6, 13}).emit(importAbsOrNeg).fold(foldUnary);
+  table.add("Abs", {6, 13}).emit(importAbsOrNeg).fold(foldUnary).notes("not of uint8");
   table.add("Neg", {6, 13}).emit(importAbsOrNeg).fold(foldUnary);
   table.add("Clip", {6, 11, 12, 13}).inputs(1, 3).constant(6).emit(importClip).fold(foldClip).notes("constant bounds");
   table.add("Sigmoid", {6, 13}).real(1).emit(importSigmoid).fold(foldUnary);

@@ -45,7 +45,7 @@ static LogicalResult importFakeQuant(NodeContext &ctx, msq::FormatKind kind) {
 
 void anybit::onnx::addCandidateOps(OpTable &table) {
   constexpr StringLiteral domain = "ai.anybit";
-  table.add("MixBands", {1}, domain).inputs(2, 2).real(3).emit(importMixBands);
+  table.add("MixBands", {1}, domain).inputs(2, 2).real(3).emit(importMixBands).notes("weights of rank 2 to 4");
   table.add("FakeQuantSigned", {1}, domain).inputs(3, 3).real(3).emit([](NodeContext &ctx) {
     return importFakeQuant(ctx, msq::FormatKind::Signed);
   });

@@ -46,6 +46,45 @@ static LogicalResult importConv(NodeContext &ctx) {
   return success();
 }
 
+/// Whether `op` becomes a constant once its operands are constants: what the pass fold-constants evaluates.
+static bool isEvaluated(Operation *op) {
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return generic.getNumReductionLoops() == 0 && !generic.hasIndexSemantics() &&
+           generic.getBody()->getOps<tensor::ExtractOp>().empty();
+  return isa<arith::ConstantOp, tensor::EmptyOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp, linalg::TransposeOp,
+             msq::SelectOp, msq::MixBandsOp, msq::QuantizeOp>(op);
+}
+
+/// As many ops are looked at: files must not make the check long. Later stages refuse what is behind.
+static constexpr unsigned mostOps = 1000;
+
+/// Whether `value`, which depends on no input but the candidate, is a constant once the candidate is chosen.
+static bool becomesConstant(Value value) {
+  SmallVector<Value> open = {value};
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  while (!open.empty() && seen.size() < mostOps) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (!op || !seen.insert(op).second)
+      continue;
+    if (!isEvaluated(op))
+      return false;
+    llvm::append_range(open, op->getOperands());
+  }
+  return true;
+}
+
+/// Reports statistics that no later stage folds into a factor and an offset (numerics N7).
+static void checkStatistics(NodeContext &ctx) {
+  for (unsigned i = 1; i < 5; ++i) {
+    if (!ctx.entry(i).fromInput && becomesConstant(ctx.storedValue(i)))
+      continue;
+    ctx.unsupportedButKnown("input " + Twine(i) + " (" + ctx.node.inputs[i] +
+                            ") is computed; statistics must be constants or rows of tables that `candidate` selects; "
+                            "fold it, or write the node as Sub, Mul and Add");
+    return;
+  }
+}
+
 static LogicalResult importBatchNormalization(NodeContext &ctx) {
   if (ctx.intAttr("training_mode", 0) != 0)
     return ctx.unsupported("training_mode is 1; export the model for inference");
@@ -58,6 +97,7 @@ static LogicalResult importBatchNormalization(NodeContext &ctx) {
     if (ctx.rank(i) != 1 || ctx.dims(i)[0] != ctx.dims(0)[1])
       return ctx.invalid("input " + Twine(i) + " is " + formatDims(ctx.dims(i)) + ", expected [" +
                          Twine(ctx.dims(0)[1]) + "]");
+  checkStatistics(ctx);
   Value x = ctx.value(0);
   ctx.result(0,
              msq::BatchNormOp::create(ctx.b, x.getType(), x, ctx.value(1), ctx.value(2), ctx.value(3), ctx.value(4),
@@ -73,5 +113,5 @@ void anybit::onnx::addConvOps(OpTable &table) {
       .outputs(5)
       .real(allInputs)
       .emit(importBatchNormalization)
-      .notes("inference only");
+      .notes("inference only; statistics that are constants or selected by the candidate");
 }

@@ -219,7 +219,7 @@ void anybit::onnx::addElementwiseOps(OpTable &table) {
   for (StringRef name : {"Max", "Min", "Sum"})
     table.add(name, {8, 12, 13}).inputs(1, anyNumber).emit(importArithmetic).fold(foldArithmetic);
   table.add("Mod", {10, 13, 28}).inputs(2, 2).fold(foldArithmetic).notes("constants only");
-  table.add("Pow", {7, 12, 13, 15}).inputs(2, 2).real(1).emit(importPow).fold(foldArithmetic);
+  table.add("Pow", {7, 12, 13, 15}).inputs(2, 2).real(1).emit(importPow).fold(foldArithmetic).notes("a base of float");
   table.add("Equal", {7, 11, 13, 19}).inputs(2, 2).emit(importCompare).fold(foldCompare);
   for (StringRef name : {"Less", "Greater"})
     table.add(name, {7, 9, 13}).inputs(2, 2).emit(importCompare).fold(foldCompare);
@@ -233,5 +233,5 @@ void anybit::onnx::addElementwiseOps(OpTable &table) {
       .emit(importCast)
       .fold(foldCast)
       .notes("no float8 and sub-byte types");
-  table.add("CastLike", {15, 19, 21, 23, 24, 25}).inputs(2, 2).raw(2).emit(importCast).fold(foldCast);
+  table.add("CastLike", {15, 19, 21, 23, 24, 25}).inputs(2, 2).raw(2).emit(importCast).fold(foldCast).notes("as Cast");
 }

@@ -55,6 +55,6 @@ static LogicalResult importTile(NodeContext &ctx) {
 }
 
 void anybit::onnx::addExpandOps(OpTable &table) {
-  table.add("Expand", {8, 13}).inputs(2, 2).constant(2).emit(importExpand).fold(importExpand);
-  table.add("Tile", {6, 13}).inputs(2, 2).constant(2).emit(importTile).fold(importTile);
+  table.add("Expand", {8, 13}).inputs(2, 2).constant(2).emit(importExpand).fold(importExpand).notes("constant shape");
+  table.add("Tile", {6, 13}).inputs(2, 2).constant(2).emit(importTile).fold(importTile).notes("constant repeats");
 }

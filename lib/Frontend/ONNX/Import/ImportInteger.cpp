@@ -138,7 +138,13 @@ static LogicalResult importDynamicQuantizeLinear(NodeContext &ctx) {
 }
 
 void anybit::onnx::addIntegerOps(OpTable &table) {
-  table.add("MatMulInteger", {10}).inputs(2, 4).emit(importMatMulInteger).notes("sums of at most 4112 terms");
-  table.add("ConvInteger", {10}).inputs(2, 4).emit(importConvInteger).notes("sums of at most 4112 terms");
+  table.add("MatMulInteger", {10})
+      .inputs(2, 4)
+      .emit(importMatMulInteger)
+      .notes("sums of at most 4112 terms; one zero point for A");
+  table.add("ConvInteger", {10})
+      .inputs(2, 4)
+      .emit(importConvInteger)
+      .notes("1-D and 2-D; sums of at most 4112 terms; one zero point for x");
   table.add("DynamicQuantizeLinear", {11}).outputs(3).real(1).emit(importDynamicQuantizeLinear);
 }

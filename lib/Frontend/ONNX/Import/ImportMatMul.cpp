@@ -176,6 +176,6 @@ static LogicalResult importGemm(NodeContext &ctx) {
 }
 
 void anybit::onnx::addMatMulOps(OpTable &table) {
-  table.add("MatMul", {1, 9, 13}).inputs(2, 2).real(allInputs).emit(importMatMul);
-  table.add("Gemm", {7, 9, 11, 13}).inputs(2, 3).real(allInputs).emit(importGemm);
+  table.add("MatMul", {1, 9, 13}).inputs(2, 2).real(allInputs).emit(importMatMul).notes("of float");
+  table.add("Gemm", {7, 9, 11, 13}).inputs(2, 3).real(allInputs).emit(importGemm).notes("of float");
 }

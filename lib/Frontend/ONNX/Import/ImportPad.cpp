@@ -154,5 +154,10 @@ static LogicalResult importPad(NodeContext &ctx) {
 }
 
 void anybit::onnx::addPadOps(OpTable &table) {
-  table.add("Pad", {2, 11, 13, 18, 19, 21, 23, 24, 25}).inputs(1, 4).constant(14).emit(importPad).fold(importPad);
+  table.add("Pad", {2, 11, 13, 18, 19, 21, 23, 24, 25})
+      .inputs(1, 4)
+      .constant(14)
+      .emit(importPad)
+      .fold(importPad)
+      .notes("constant pads, value and axes");
 }

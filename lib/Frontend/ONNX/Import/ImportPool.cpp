@@ -65,10 +65,12 @@ static LogicalResult importGlobalPool(NodeContext &ctx, msq::PoolKind kind) {
 void anybit::onnx::addPoolOps(OpTable &table) {
   table.add("MaxPool", {1, 8, 10, 11, 12, 22}).outputs(2).emit(importMaxPool).notes("1-D and 2-D, without Indices");
   table.add("AveragePool", {1, 7, 10, 11, 19, 22}).real(1).emit(importAveragePool).notes("1-D and 2-D");
-  table.add("GlobalAveragePool", {1, 22}).real(1).emit([](NodeContext &ctx) {
-    return importGlobalPool(ctx, msq::PoolKind::Average);
-  });
-  table.add("GlobalMaxPool", {1, 22}).real(1).emit([](NodeContext &ctx) {
-    return importGlobalPool(ctx, msq::PoolKind::Max);
-  });
+  table.add("GlobalAveragePool", {1, 22})
+      .real(1)
+      .emit([](NodeContext &ctx) { return importGlobalPool(ctx, msq::PoolKind::Average); })
+      .notes("1-D and 2-D");
+  table.add("GlobalMaxPool", {1, 22})
+      .real(1)
+      .emit([](NodeContext &ctx) { return importGlobalPool(ctx, msq::PoolKind::Max); })
+      .notes("1-D and 2-D");
 }

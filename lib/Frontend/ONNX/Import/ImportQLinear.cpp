@@ -117,8 +117,14 @@ void anybit::onnx::addQLinearOps(OpTable &table) {
   for (StringRef name : {"QLinearAdd", "QLinearMul"})
     table.add(name, {1}, microsoft).inputs(7, 8).emit(importQLinearBinary);
   for (StringRef name : {"QLinearSigmoid", "QLinearLeakyRelu", "QLinearAveragePool", "QLinearGlobalAveragePool"})
-    table.add(name, {1}, microsoft).inputs(4, 5).emit(importQLinearUnary).notes("channels_last 0");
-  table.add("QLinearSoftmax", {1}, microsoft).inputs(4, 5).emit(importQLinearSoftmax);
+    table.add(name, {1}, microsoft)
+        .inputs(4, 5)
+        .emit(importQLinearUnary)
+        .notes("channels_last 0; as DequantizeLinear, the operator, QuantizeLinear");
+  table.add("QLinearSoftmax", {1}, microsoft)
+      .inputs(4, 5)
+      .emit(importQLinearSoftmax)
+      .notes("before opset 13 along the last axis only");
   table.add("QLinearConcat", {1}, microsoft).inputs(5, anyNumber).emit(importQLinearConcat);
   for (StringRef name : {"QuantizeLinear", "DequantizeLinear"})
     table.add(name, {1}, microsoft).inputs(2, 3).emit(importSame).notes("as the standard operator");

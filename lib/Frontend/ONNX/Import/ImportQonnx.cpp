@@ -13,8 +13,22 @@ static std::optional<int64_t> zeroOf(NodeContext &ctx) {
   std::optional<double> zero = ctx.scalar(2);
   if (zero && *zero == std::floor(*zero) && std::abs(*zero) < double(1 << 24))
     return int64_t(*zero);
-  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " must be one constant whole number");
+  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " must be one constant whole number" +
+                        ctx.butCandidate(2));
   return std::nullopt;
+}
+
+/// The widest codes: float32 holds them exactly. Those above 8 bits stay real.
+static constexpr int mostBits = 24;
+
+/// Whether a constant width is one that quantizers have. Reports.
+static bool checkWidth(NodeContext &ctx) {
+  std::optional<double> bits = ctx.scalar(3);
+  if (!ctx.constant(3) || (bits && *bits >= 1 && *bits <= mostBits && *bits == std::floor(*bits)))
+    return true;
+  return succeeded(ctx.unsupported("the bit width " + ctx.node.inputs[3] +
+                                   (bits ? " is " + std::to_string(*bits) : " is not one number") +
+                                   ", expected a whole number from 1 to " + Twine(mostBits)));
 }
 
 namespace {
@@ -76,9 +90,9 @@ static std::string emitOnReals(Expansion &e, NodeContext &ctx, const QuantSpec &
 /// A quantizer that numerics N2 does not have: another rounding, or a range of its own. The grid's values are made by
 /// float ops; a quantizer of N2, which changes none of them, makes codes of them where they fit 8 bits.
 static LogicalResult importOnReals(NodeContext &ctx, QuantSpec spec) {
-  if (!spec.bits || *spec.bits > 24 || *spec.bits < 1 || *spec.bits != std::floor(*spec.bits))
-    return ctx.unsupported("the bit width " + ctx.node.inputs[3] +
-                           " must be one constant whole number from 1 to 24 here");
+  if (!spec.bits)
+    return ctx.unsupported("the bit width " + ctx.node.inputs[3] + " must be constant for rounding_mode " +
+                           spec.rounding + " and narrow " + Twine(int(spec.isNarrow)) + ctx.butCandidate(3));
   Expansion e(ctx);
   if (*spec.bits > 8)
     return (void)emitOnReals(e, ctx, spec, e.result()), failure(ctx.failed());
@@ -87,7 +101,7 @@ static LogicalResult importOnReals(NodeContext &ctx, QuantSpec spec) {
     return failure();
   Expansion::Attributes attributes = {{"signed", Expansion::integer(spec.isSigned)},
                                       {"narrow", Expansion::integer(spec.isNarrow && spec.isSigned && spec.zero == 0)}};
-  e.op("Quant", {values, e.input(1), e.input(2), e.input(3)}, attributes, e.result(), "qonnx");
+  e.op(ctx.node.op, {values, e.input(1), e.input(2), e.input(3)}, attributes, e.result(), "qonnx");
   return e.finish();
 }
 
@@ -101,7 +115,7 @@ static std::optional<QuantSpec> specOf(NodeContext &ctx) {
     spec.rounding = "ROUND";
   spec.zero = double(zero.value_or(0));
   spec.bits = ctx.scalar(3);
-  bool isSound = zero && checkScales(ctx, 1, /*quantizes=*/true) && !ctx.failed();
+  bool isSound = zero && checkWidth(ctx) && checkScales(ctx, 1, /*quantizes=*/true) && !ctx.failed();
   return isSound ? std::optional(spec) : std::nullopt;
 }
 
@@ -115,7 +129,9 @@ static LogicalResult importQuant(NodeContext &ctx) {
     return importOnReals(ctx, *spec);
   bool isShifted = spec->isSigned && spec->zero != 0;
   if (isShifted && (!spec->bits || spec->isBipolar()))
-    return ctx.unsupported("a signed range with a zero point needs a constant width of at least 2 bits");
+    return ctx.unsupported("the bit width " + ctx.node.inputs[3] +
+                           " must be constant and at least 2 where a signed range has a zero point" +
+                           ctx.butCandidate(3));
   Quantizer quantizer;
   std::optional<int64_t> axis;
   if (!(quantizer.scale = broadcastParameter(ctx, 1, axis)))
@@ -151,6 +167,12 @@ void anybit::onnx::addQonnxOps(OpTable &table) {
         .inputs(4, 4)
         .real(3)
         .emit(importQuant)
-        .notes("codes above 8 bits stay real; a rounding_mode other than ROUND is computed on reals");
-  table.add("BipolarQuant", {1}, "qonnx").inputs(2, 2).real(3).emit(importBipolarQuant);
+        .notes(
+            "constant zero point; scales along at most one dimension; at most 24 bits; codes above 8 bits stay real; "
+            "a rounding_mode other than ROUND is computed on reals");
+  table.add("BipolarQuant", {1}, "qonnx")
+      .inputs(2, 2)
+      .real(3)
+      .emit(importBipolarQuant)
+      .notes("scales along at most one dimension");
 }

@@ -72,7 +72,8 @@ static Value emitZeroPoint(NodeContext &ctx, bool isUnsigned, int64_t bias) {
   }
   if (bias == 0)
     return emitToI32(ctx.b, emitReshape(ctx.b, ctx.value(2), parameterDims(ctx, 2)), isUnsigned);
-  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " of a signed type must be constant");
+  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " of a signed type must be constant" +
+                        ctx.butCandidate(2));
   return {};
 }
 
@@ -133,6 +134,10 @@ struct Blocks {
 
 /// The blocks of a computed tensor; nothing after a report. They are float ops: numerics N2 has no such format.
 static std::optional<Blocks> spreadBlocks(NodeContext &ctx, Expansion &e, int64_t block) {
+  unsigned computed = ctx.constant(1) ? 2 : 1;
+  if (std::string but = ctx.butCandidate(computed); !but.empty())
+    return (void)ctx.unsupported("the parameter " + ctx.node.inputs[computed] + " of blocks must be constant" + but),
+           std::nullopt;
   if (block < 0 || !ctx.constant(1) || (ctx.has(2) && !ctx.constant(2)) || ctx.type(1) != ElementType::Float)
     return (void)ctx.unsupported("block_size is " + Twine(block) +
                                  "; blocks need float scales and zero points that are constant"),
@@ -277,12 +282,14 @@ void anybit::onnx::addQuantizeOps(OpTable &table) {
       .inputs(2, 3)
       .real(3)
       .emit(importQuantizeLinear)
-      .notes("integers of at most 8 bits; blocks with constant scales");
+      .notes("integers of at most 8 bits; signed ones with constant zero points; "
+             "blocks with constant scales, to int8 or uint8");
   table.add("DequantizeLinear", {10, 13, 19, 21, 23, 24, 25, 28})
       .inputs(2, 3)
       .real(2)
       .raw(5)
       .emit(importDequantizeLinear)
       .fold(foldDequantizeLinear)
-      .notes("integers of at most 8 bits, constants of any width; blocks with constant scales");
+      .notes("integers of at most 8 bits, constants of any width; signed ones with constant zero points; blocks with "
+             "constant scales");
 }

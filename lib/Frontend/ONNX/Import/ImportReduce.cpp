@@ -59,10 +59,12 @@ static LogicalResult importReduce(NodeContext &ctx) {
     return ctx.unsupported("the input is bool, expected a number");
   if (reduction.axes.empty())
     return ctx.resultLike(0, ctx.value(0)), success();
-  Value y = emitReduction(ctx, ctx.node.op, reduction.axes);
   int64_t length = 1;
   for (int64_t d : reduction.axes)
     length *= ctx.dims(0)[d];
+  if (ctx.node.op == "ReduceMean" && length == 0)
+    return ctx.unsupported("its input " + formatDims(ctx.dims(0)) + " has no elements to take the mean of");
+  Value y = emitReduction(ctx, ctx.node.op, reduction.axes);
   if (ctx.node.op == "ReduceMean")
     y = emitMap(ctx.b, {y}, tensorType(y), [&](ImplicitLocOpBuilder &b, ValueRange x) -> Value {
       return arith::DivFOp::create(b, x[0], emitScalar(b, x[0].getType(), double(length)));
@@ -155,11 +157,32 @@ static LogicalResult importArg(NodeContext &ctx) {
 
 void anybit::onnx::addReduceOps(OpTable &table) {
   for (StringRef name : {"ReduceMax", "ReduceMin"})
-    table.add(name, {1, 11, 12, 13, 18, 20}).inputs(1, 2).constant(2).emit(importReduce).fold(foldReduce);
-  table.add("ReduceSum", {1, 11, 13}).inputs(1, 2).constant(2).emit(importReduce).fold(foldReduce);
-  table.add("ReduceProd", {1, 11, 13, 18}).inputs(1, 2).constant(2).emit(importReduce).fold(foldReduce);
-  table.add("ReduceMean", {1, 11, 13, 18}).inputs(1, 2).real(1).constant(2).emit(importReduce).fold(foldReduce);
+    table.add(name, {1, 11, 12, 13, 18, 20})
+        .inputs(1, 2)
+        .constant(2)
+        .emit(importReduce)
+        .fold(foldReduce)
+        .notes("constant axes, not of bool");
+  table.add("ReduceSum", {1, 11, 13})
+      .inputs(1, 2)
+      .constant(2)
+      .emit(importReduce)
+      .fold(foldReduce)
+      .notes("constant axes");
+  table.add("ReduceProd", {1, 11, 13, 18})
+      .inputs(1, 2)
+      .constant(2)
+      .emit(importReduce)
+      .fold(foldReduce)
+      .notes("constant axes");
+  table.add("ReduceMean", {1, 11, 13, 18})
+      .inputs(1, 2)
+      .real(1)
+      .constant(2)
+      .emit(importReduce)
+      .fold(foldReduce)
+      .notes("constant axes, of float");
   table.add("Softmax", {1, 11, 13}).real(1).emit(importSoftmax);
-  table.add("ArgMax", {1, 11, 12, 13}).real(1).emit(importArg);
-  table.add("ArgMin", {1, 11, 12, 13}).real(1).emit(importArg);
+  table.add("ArgMax", {1, 11, 12, 13}).real(1).emit(importArg).notes("of float");
+  table.add("ArgMin", {1, 11, 12, 13}).real(1).emit(importArg).notes("of float");
 }

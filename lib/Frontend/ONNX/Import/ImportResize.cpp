@@ -120,6 +120,11 @@ void anybit::onnx::addResizeOps(OpTable &table) {
       .inputs(1, 4)
       .constant(14)
       .emit(importResize)
-      .notes("nearest and linear, without antialias, tf_crop_and_resize and tf_half_pixel_for_nn");
-  table.add("Upsample", {7, 9}).inputs(1, 2).constant(2).emit(importResize).notes("nearest and linear");
+      .notes("constant scales or sizes; nearest and linear, without antialias, tf_crop_and_resize and "
+             "tf_half_pixel_for_nn; linear of float");
+  table.add("Upsample", {7, 9})
+      .inputs(1, 2)
+      .constant(2)
+      .emit(importResize)
+      .notes("constant scales; nearest and linear; linear of float");
 }

@@ -98,7 +98,8 @@ static LogicalResult importIdentity(NodeContext &ctx) { return ctx.resultAlias(0
 
 static LogicalResult importDropout(NodeContext &ctx) {
   if (std::optional<double> training = ctx.scalar(2); ctx.has(2) && (!training || *training != 0))
-    return ctx.unsupported("training_mode is not the constant false; export the model for inference");
+    return ctx.unsupported("training_mode is not the constant false" + ctx.butCandidate(2) +
+                           "; export the model for inference");
   return importIdentity(ctx);
 }
 
@@ -152,7 +153,8 @@ static LogicalResult importDepthToSpace(NodeContext &ctx) {
   int64_t s = blocks->size;
   ArrayRef<int64_t> x = ctx.dims(0);
   int64_t n = x[0], c = x[1] / (s * s), h = x[2], w = x[3];
-  Value y = emitReshape(ctx.b, ctx.storedValue(0), blocks->depthFirst ? Dims{n, s, s, c, h, w} : Dims{n, c, s, s, h, w});
+  Value y =
+      emitReshape(ctx.b, ctx.storedValue(0), blocks->depthFirst ? Dims{n, s, s, c, h, w} : Dims{n, c, s, s, h, w});
   y = emitTranspose(ctx.b, y, blocks->depthFirst ? Dims{0, 3, 4, 1, 5, 2} : Dims{0, 1, 4, 2, 5, 3});
   ctx.resultLike(0, emitReshape(ctx.b, y, {n, c, h * s, w * s}));
   return success();
@@ -201,14 +203,21 @@ void anybit::onnx::addShapeOps(OpTable &table) {
       .inputs(2, 2)
       .constant(2)
       .emit(importReshape)
-      .fold(importReshape);
+      .fold(importReshape)
+      .notes("constant shape");
   table.add("Flatten", {1, 9, 11, 13, 21, 23, 24, 25}).emit(importFlatten).fold(importFlatten);
-  table.add("Squeeze", {1, 11, 13, 21, 23, 24, 25}).inputs(1, 2).constant(2).emit(importSqueeze).fold(importSqueeze);
+  table.add("Squeeze", {1, 11, 13, 21, 23, 24, 25})
+      .inputs(1, 2)
+      .constant(2)
+      .emit(importSqueeze)
+      .fold(importSqueeze)
+      .notes("constant axes");
   table.add("Unsqueeze", {1, 11, 13, 21, 23, 24, 25})
       .inputs(1, 2)
       .constant(2)
       .emit(importUnsqueeze)
-      .fold(importUnsqueeze);
+      .fold(importUnsqueeze)
+      .notes("constant axes");
   table.add("Transpose", {1, 13, 21, 23, 24, 25}).emit(importTranspose).fold(importTranspose);
   table.add("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}).raw(1).emit(importIdentity).fold(importIdentity);
   table.add("Dropout", {7, 10, 12, 13, 22})

@@ -210,7 +210,18 @@ static LogicalResult foldConcat(NodeContext &ctx) {
 }
 
 void anybit::onnx::addSliceOps(OpTable &table) {
-  table.add("Slice", {1, 10, 11, 13}).inputs(1, 5).constant(30).emit(importSlice).fold(importSlice);
-  table.add("Split", {2, 11, 13, 18}).inputs(1, 2).outputs(anyNumber).constant(2).emit(importSplit).fold(importSplit);
+  table.add("Slice", {1, 10, 11, 13})
+      .inputs(1, 5)
+      .constant(30)
+      .emit(importSlice)
+      .fold(importSlice)
+      .notes("constant starts, ends, axes and steps");
+  table.add("Split", {2, 11, 13, 18})
+      .inputs(1, 2)
+      .outputs(anyNumber)
+      .constant(2)
+      .emit(importSplit)
+      .fold(importSplit)
+      .notes("constant lengths");
   table.add("Concat", {4, 11, 13}).inputs(1, anyNumber).emit(importConcat).fold(foldConcat);
 }

@@ -44,8 +44,9 @@ NodeContext::NodeContext(GraphImporter &importer, const Node &node, ImplicitLocO
     : node(node), b(builder), importer(importer) {}
 
 static std::string describe(const Node &node, const Twine &reason) {
-  return ("node \"" + node.name + "\" (" + node.op + ", domain " + (node.domain.empty() ? "ai.onnx" : node.domain) +
-          ", opset " + Twine(node.opset) + "): " + reason)
+  StringRef domain = node.domain.empty() ? "ai.onnx" : node.shownDomain();
+  return ("node \"" + node.name + "\" (" + node.shownOp() + ", domain " + domain + ", opset " + Twine(node.opset) +
+          "): " + reason)
       .str();
 }
 
@@ -57,8 +58,12 @@ LogicalResult NodeContext::invalid(const Twine &reason) {
 
 LogicalResult NodeContext::unsupported(const Twine &reason) {
   hasFailed = true;
-  importer.problems.push_back({Problem::Kind::Unsupported, describe(node, reason)});
+  unsupportedButKnown(reason);
   return failure();
+}
+
+void NodeContext::unsupportedButKnown(const Twine &reason) {
+  importer.problems.push_back({Problem::Kind::Unsupported, describe(node, reason)});
 }
 
 //===----------------------------------------------------------------------===//
@@ -83,6 +88,10 @@ std::optional<double> NodeContext::scalar(unsigned i) const {
 Value NodeContext::value(unsigned i) { return importer.valueOf(node.inputs[i]); }
 
 Value NodeContext::storedValue(unsigned i) { return importer.storedValueOf(node.inputs[i]); }
+
+std::string NodeContext::butCandidate(unsigned i) const {
+  return has(i) && entry(i).fromCandidate ? ", but depends on `candidate`" : "";
+}
 
 Dims NodeContext::ints(unsigned i) {
   const Tensor *tensor = constant(i);
@@ -214,16 +223,19 @@ Entry &NodeContext::resultEntry(unsigned i) { return importer.entries[node.outpu
 void NodeContext::result(unsigned i, Value value, ElementType type) {
   if (!wants(i))
     return;
-  bool fromInput = false;
-  for (const std::string &input : node.inputs)
-    fromInput |= !input.empty() && importer.entries[input].fromInput;
-  Entry &entry = resultEntry(i);
-  entry.state = Entry::State::Value;
-  entry.value = value;
-  entry.type = type;
+  bool fromInput = false, fromCandidate = false;
+  for (unsigned k = 0; k < inputs(); ++k) {
+    fromInput |= has(k) && entry(k).fromInput;
+    fromCandidate |= has(k) && entry(k).fromCandidate;
+  }
+  Entry &made = resultEntry(i);
+  made.state = Entry::State::Value;
+  made.value = value;
+  made.type = type;
   ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
-  entry.dims.assign(shape.begin(), shape.end());
-  entry.fromInput = fromInput;
+  made.dims.assign(shape.begin(), shape.end());
+  made.fromInput = fromInput;
+  made.fromCandidate = fromCandidate;
 }
 
 void NodeContext::resultLike(unsigned i, Value value, unsigned like) {

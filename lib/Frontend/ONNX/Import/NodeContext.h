@@ -28,6 +28,8 @@ struct Entry {
   Dims dims;
   /// Depends on an input of the graph other than the candidate; a weight does not.
   bool fromInput = false;
+  /// Depends on the candidate.
+  bool fromCandidate = false;
   /// The stored codes are the codes of the file plus this: int8 with a zero point is kept as unsigned bytes.
   int64_t bias = 0;
   /// Width of the codes where it is less than that of `type` (a Clip behind a QuantizeLinear); 0: as `type` says.
@@ -47,6 +49,8 @@ public:
   // Problems.
   mlir::LogicalResult invalid(const llvm::Twine &reason);
   mlir::LogicalResult unsupported(const llvm::Twine &reason);
+  /// Reports, but the node does not fail: its results are known well enough for the nodes behind it to be checked.
+  void unsupportedButKnown(const llvm::Twine &reason);
   bool failed() const { return hasFailed; }
 
   // Inputs.
@@ -65,6 +69,8 @@ public:
   mlir::Value value(unsigned i);
   /// As `value`, but codes as they are stored (`Entry::bias`).
   mlir::Value storedValue(unsigned i);
+  /// ", but depends on `candidate`" if input `i` does, else "": for messages that ask for a constant.
+  std::string butCandidate(unsigned i) const;
   /// The int32 or int64 elements of a constant input of rank 0 or 1.
   Dims ints(unsigned i);
 
