@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 using namespace llvm;
 
@@ -21,6 +22,11 @@ constexpr size_t maxCandidates = 256;
 constexpr size_t maxSubPatterns = 64;
 
 bool isGlob(StringRef pattern) { return pattern.find_first_of("*?[{\\") != StringRef::npos; }
+
+/// Names come before globs, longer patterns before shorter ones, and "*" comes last.
+auto orderOf(StringRef pattern) {
+  return std::make_tuple(isGlob(pattern), pattern == "*", -int64_t(pattern.size()), pattern);
+}
 
 bool matches(StringRef pattern, StringRef name) {
   if (pattern == name)
@@ -76,18 +82,16 @@ private:
 
   void readCandidate(StringRef name, const json::Value &value) {
     const json::Object *rules = value.getAsObject();
+    // A candidate with problems is kept, so that a name that asks for it is not a problem too.
+    Candidate &candidate = candidates.emplace_back(Candidate{name.str(), {}});
     if (name.empty() || name.contains(',') || !rules)
       return problem("candidate '" + name + "' must have a name without commas and be an object of layer patterns");
-    Candidate candidate{name.str(), {}};
     for (const auto &[pattern, widths] : *rules)
       readRule(candidate, pattern, widths);
-    llvm::sort(candidate.rules, [](const WidthRule &a, const WidthRule &b) {
-      return std::make_tuple(isGlob(a.pattern), -int64_t(a.pattern.size()), StringRef(a.pattern)) <
-             std::make_tuple(isGlob(b.pattern), -int64_t(b.pattern.size()), StringRef(b.pattern));
-    });
-    if (candidate.rules.empty() || candidate.rules.back().pattern != "*")
-      return problem("candidate '" + name + "' has no pattern \"*\"; add one for the layers that nothing else names");
-    candidates.push_back(std::move(candidate));
+    llvm::sort(candidate.rules,
+               [](const WidthRule &a, const WidthRule &b) { return orderOf(a.pattern) < orderOf(b.pattern); });
+    if (!rules->get("*"))
+      problem("candidate '" + name + "' has no pattern \"*\"; add one for the layers that nothing else names");
   }
 
   void readRule(Candidate &candidate, StringRef pattern, const json::Value &value) {

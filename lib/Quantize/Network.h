@@ -83,7 +83,8 @@ struct Network {
   std::vector<Site> sites;
 };
 
-/// Brings the nodes of `graph` to opset 17; what cannot be changed safely is appended to `problems`.
+/// Brings the nodes of `graph` to opset 17, and those of chosen branches in place of each If; what cannot be changed
+/// safely is appended to `problems`.
 void upgradeToOpset17(onnx::Graph &graph, std::vector<onnx::Problem> &problems);
 
 /// Turns Constant nodes into initializers, folds reshapes of initializers, removes what only names a value a second
@@ -110,6 +111,9 @@ bool movesValues(const onnx::Node &node, const onnx::Graph &graph);
 std::vector<float> floatsOf(const onnx::Tensor &tensor);
 /// The values of an int64 or int32 initializer.
 std::vector<int64_t> intsOf(const onnx::Tensor &tensor);
+/// A node of the ONNX domain and of opset 17 with one output and no attributes.
+onnx::Node makeNode(std::string name, llvm::StringRef op, std::vector<std::string> inputs, std::string output);
+
 onnx::Tensor makeTensor(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<float> values);
 onnx::Tensor makeTensor(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<int64_t> values);
 

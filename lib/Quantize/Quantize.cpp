@@ -64,14 +64,20 @@ void checkModel(const onnx::Model &model, std::vector<Problem> &problems) {
     if (input.type != onnx::ElementType::Float)
       refuse("input '" + input.name + "' is " + onnx::elementName(input.type) +
              "; quantize takes models whose inputs are float32");
+  if (graph.inputs.empty())
+    refuse("the model has no input");
+}
+
+/// The name that the switchable file needs; looked for when the nodes of branches are in the graph too.
+void checkNames(const onnx::Graph &graph, std::vector<Problem> &problems) {
   bool taken = graph.initializers.count(onnx::candidateInput) ||
                llvm::any_of(graph.inputs, [](const auto &input) { return input.name == onnx::candidateInput; }) ||
                llvm::any_of(graph.nodes,
                             [](const onnx::Node &node) { return is_contained(node.outputs, onnx::candidateInput); });
   if (taken)
-    refuse("a tensor of the model is called 'candidate', the name of the input that chooses the precision; rename it");
-  if (graph.inputs.empty())
-    refuse("the model has no input");
+    problems.push_back({Problem::Kind::Unsupported,
+                        "a tensor of the model is called 'candidate', the name of the input "
+                        "that chooses the precision; rename it"});
 }
 
 std::optional<Network> prepare(const std::string &path, std::vector<Problem> &problems) {
@@ -84,6 +90,7 @@ std::optional<Network> prepare(const std::string &path, std::vector<Problem> &pr
   simplify(model.graph);
   upgradeToOpset17(model.graph, problems);
   simplify(model.graph);
+  checkNames(model.graph, problems);
   if (!problems.empty())
     return std::nullopt;
   Network network = splitLayers(std::move(model.graph), problems);
@@ -255,6 +262,10 @@ private:
 } // namespace
 
 int quantizeModel(const QuantizeOptions &options, Executor &executor, raw_ostream &diagnostics) {
+  for (const std::string &path : {options.output, options.report})
+    if (!path.empty())
+      if (Error error = checkOutput(path, options.model))
+        return fail(diagnostics, std::move(error), invalidInput);
   return Session(options, executor, diagnostics).run();
 }
 

@@ -70,6 +70,20 @@ std::optional<Tensor> fold(const Node &node, const onnx::Graph &graph) {
   return reshaped(input(0)->second, input(1)->second, node);
 }
 
+/// Calls `use` with every name that `node` reads, those of its subgraphs included.
+void forEachRead(Node &node, function_ref<void(std::string &)> use) {
+  for (std::string &input : node.inputs)
+    use(input);
+  for (auto &attribute : node.attributes) {
+    if (!attribute.second.graph)
+      continue;
+    for (Node &inner : attribute.second.graph->nodes)
+      forEachRead(inner, use);
+    for (onnx::ValueInfo &output : attribute.second.graph->outputs)
+      use(output.name);
+  }
+}
+
 void dropUnread(onnx::Graph &graph) {
   StringSet<> read;
   for (const onnx::ValueInfo &output : graph.outputs)
@@ -78,7 +92,7 @@ void dropUnread(onnx::Graph &graph) {
   for (Node &node : llvm::reverse(graph.nodes)) {
     if (llvm::none_of(node.outputs, [&](const std::string &name) { return read.contains(name); }))
       continue;
-    read.insert(node.inputs.begin(), node.inputs.end());
+    forEachRead(node, [&](const std::string &name) { read.insert(name); });
     kept.push_back(std::move(node));
   }
   std::reverse(kept.begin(), kept.end());
@@ -94,10 +108,11 @@ void simplify(onnx::Graph &graph) {
   StringMap<std::string> alias;
   std::vector<Node> kept;
   for (Node &node : graph.nodes) {
-    for (std::string &input : node.inputs)
-      if (auto found = alias.find(input); found != alias.end())
-        input = found->second;
-    bool named = outputs.contains(node.outputs[0]);
+    forEachRead(node, [&](std::string &name) {
+      if (auto found = alias.find(name); found != alias.end())
+        name = found->second;
+    });
+    bool named = node.outputs.empty() || outputs.contains(node.outputs[0]);
     std::optional<Tensor> constant = named ? std::nullopt : fold(node, graph);
     if (constant)
       graph.initializers[node.outputs[0]] = std::move(*constant);

@@ -1,4 +1,4 @@
-//===- Tensors.cpp - initializers as numbers ------------------------------===//
+//===- Tensors.cpp - initializers as numbers, and new nodes ---------------===//
 #include "Network.h"
 
 #include <cstring>
@@ -31,6 +31,16 @@ template <typename To, typename From> std::vector<To> read(const onnx::Tensor &t
 }
 
 } // namespace
+
+onnx::Node makeNode(std::string name, StringRef op, std::vector<std::string> inputs, std::string output) {
+  onnx::Node node;
+  node.name = std::move(name);
+  node.op = op.str();
+  node.opset = 17;
+  node.inputs = std::move(inputs);
+  node.outputs = {std::move(output)};
+  return node;
+}
 
 int64_t countOf(ArrayRef<int64_t> dims) {
   int64_t count = 1;

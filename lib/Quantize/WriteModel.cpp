@@ -143,7 +143,8 @@ private:
 
   Node &emit(StringRef op, std::vector<std::string> inputs, const std::string &output, const std::string &name,
              StringRef domain = "") {
-    pending = Node{name, op.str(), domain.str(), 17, std::move(inputs), {output}, {}};
+    pending = makeNode(name, op, std::move(inputs), output);
+    pending.domain = domain.str();
     return pending;
   }
 

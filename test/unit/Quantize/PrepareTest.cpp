@@ -1,4 +1,4 @@
-//===- PrepareTest.cpp - upgrade, layers and places of quantizers ---------===//
+//===- PrepareTest.cpp - layers and places of quantizers ------------------===//
 #include "QuantizeTestGraph.h"
 
 #include "Calibrate.h"
@@ -8,54 +8,6 @@
 using namespace anybit::quantize;
 using anybit::onnx::Problem;
 using Kind = Step::Kind;
-
-TEST(Upgrade, ClipBoundsBecomeInputs) {
-  TestGraph test({1, 2, 4, 4});
-  test.opset = 8;
-  anybit::onnx::Attribute six;
-  six.kind = anybit::onnx::Attribute::Kind::Float;
-  six.f = 6;
-  test.add("Clip", {"x"}, "y").attributes["max"] = six;
-  std::vector<Problem> problems;
-  upgradeToOpset17(test.graph, problems);
-  ASSERT_TRUE(problems.empty());
-  const anybit::onnx::Node &clip = test.graph.nodes[0];
-  ASSERT_EQ(clip.inputs.size(), 3u);
-  EXPECT_EQ(clip.inputs[1], "");
-  EXPECT_EQ(floatsOf(test.graph.initializers[clip.inputs[2]]), std::vector<float>{6});
-  EXPECT_TRUE(clip.attributes.empty());
-  EXPECT_EQ(clip.opset, 17);
-}
-
-TEST(Upgrade, OldSoftmaxOverSeveralDimensionsKeepsItsMeaning) {
-  TestGraph test({1, 2, 4, 4});
-  test.opset = 11;
-  test.add("Softmax", {"x"}, "y").attributes["axis"].i = 1;
-  std::vector<Problem> problems;
-  upgradeToOpset17(test.graph, problems);
-  ASSERT_TRUE(problems.empty());
-  std::vector<std::string> ops;
-  for (const anybit::onnx::Node &node : test.graph.nodes)
-    ops.push_back(node.op);
-  EXPECT_EQ(ops, (std::vector<std::string>{"Shape", "Flatten", "Softmax", "Reshape"}));
-  EXPECT_EQ(test.graph.nodes[3].outputs[0], "y");
-  EXPECT_EQ(test.graph.nodes[1].attributes["axis"].i, 1);
-  EXPECT_EQ(test.graph.nodes[2].attributes["axis"].i, -1);
-}
-
-TEST(Upgrade, RefusesEveryNodeItCannotExpress) {
-  TestGraph test({1, 2, 4, 4});
-  test.opset = 20;
-  test.add("Gelu", {"x"}, "a");
-  test.add("Relu", {"a"}, "b");
-  test.add("GridSample", {"b"}, "c");
-  std::vector<Problem> problems;
-  upgradeToOpset17(test.graph, problems);
-  ASSERT_EQ(problems.size(), 2u);
-  EXPECT_EQ(problems[0].kind, Problem::Kind::Unsupported);
-  EXPECT_NE(problems[0].text.find("'a' (Gelu, opset 20)"), std::string::npos) << problems[0].text;
-  EXPECT_NE(problems[1].text.find("GridSample"), std::string::npos);
-}
 
 TEST(Layers, BatchNormBecomesTheAffine) {
   TestGraph test({1, 2, 4, 4});

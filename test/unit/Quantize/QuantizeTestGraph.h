@@ -21,7 +21,8 @@ struct TestGraph {
   }
 
   onnx::Node &add(const std::string &op, std::vector<std::string> inputs, const std::string &output) {
-    graph.nodes.push_back({output, op, "", opset, std::move(inputs), {output}, {}});
+    graph.nodes.push_back(makeNode(output, op, std::move(inputs), output));
+    graph.nodes.back().opset = opset;
     return graph.nodes.back();
   }
 

@@ -212,3 +212,18 @@ TEST(Candidates, AllProblemsAtOnce) {
     llvm::consumeError(file.takeError());
   }
 }
+
+TEST(Candidates, AMalformedEntryIsOneProblem) {
+  auto parsed = parseCandidates({"mix"}, R"({"mix": {"*": {"weights": 9, "activations": 4}}})", "mix.json");
+  EXPECT_EQ(llvm::toString(parsed.takeError()), "mix.json: candidate 'mix': pattern '*' must have \"weights\" and "
+                                                "\"activations\", both from 1 to 8");
+}
+
+TEST(Candidates, TheLastPatternNamesEveryLayer) {
+  auto parsed = parseCandidates(
+      {"mix"}, R"({"mix": {"*": {"weights": 4, "activations": 4}, "?": {"weights": 2, "activations": 2}}})",
+      "mix.json");
+  ASSERT_TRUE(bool(parsed));
+  EXPECT_EQ(widthsOf((*parsed)[0], "a").weights, 2u);
+  EXPECT_EQ(widthsOf((*parsed)[0], "ab").weights, 4u);
+}
