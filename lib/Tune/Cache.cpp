@@ -21,6 +21,8 @@ constexpr double mostNanoseconds = 1e12;
 
 Error Cache::prepare() const {
   std::error_code code = sys::fs::create_directories(directory);
+  if (!code && !sys::fs::is_directory(directory))
+    code = std::make_error_code(std::errc::not_a_directory);
   if (!code)
     code = sys::fs::access(directory, sys::fs::AccessMode::Write);
   if (!code)
@@ -63,12 +65,13 @@ Expected<cpu::ChoiceCosts> parseEntry(StringRef text, StringRef key) {
 std::optional<cpu::ChoiceCosts> Cache::find(StringRef key, ArrayRef<cpu::KernelChoice> choices) const {
   std::string path = pathOf(key);
   ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path);
-  if (!buffer)
+  if (buffer.getError() == std::errc::no_such_file_or_directory)
     return std::nullopt;
-  Expected<cpu::ChoiceCosts> costs = parseEntry((*buffer)->getBuffer(), key);
+  Expected<cpu::ChoiceCosts> costs =
+      buffer ? parseEntry((*buffer)->getBuffer(), key) : createStringError(buffer.getError(), "it cannot be read");
   if (!costs) {
-    warnings << "warning: the tuning result " << path << " is ignored and measured again: "
-             << toString(costs.takeError()) << '\n';
+    warnings << "warning: the tuning result " << path
+             << " is ignored and measured again: " << toString(costs.takeError()) << '\n';
     return std::nullopt;
   }
   // In the order of the choices, whatever that of the file is.

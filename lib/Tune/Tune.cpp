@@ -1,5 +1,6 @@
 #include "anybit/Tune/Tune.h"
 #include "Cache.h"
+#include "KernelSources.h"
 #include "Layer.h"
 #include "anybit/Support/HostCpu.h"
 #include "anybit/Support/Progress.h"
@@ -65,7 +66,7 @@ SmallVector<cpu::KernelChoice> hopefulChoices(lowbit::ConvOp op, const CpuTarget
 }
 
 std::string Tuner::keyOf(lowbit::ConvOp op, const CpuTarget &target) const {
-  return (Twine("anybit " ANYBIT_VERSION ", ") + hostCpuName() + ", " + target.cpu + " " +
+  return (Twine("anybit " ANYBIT_VERSION " " ANYBIT_KERNEL_SOURCES ", ") + hostCpuName() + ", " + target.cpu + " " +
           llvm::join(target.required, ",") + ", O" + Twine(options.optimization) + ": " + describeLayer(op))
       .str();
 }

@@ -133,9 +133,10 @@ def test_the_cache_of_the_user(model, measured, cache, tmp_path, monkeypatch):
     assert (tmp_path / "m.so").read_bytes() == measured.read_bytes()
 
 
-def test_a_folder_that_cannot_be_written(model, tmp_path):
+@pytest.mark.parametrize("folder", ["file", "file/cache"])
+def test_a_folder_that_cannot_be_written(folder, model, tmp_path):
     (tmp_path / "file").write_text("")
-    done = compile_with(model, tmp_path / "m.so", "--tune", 5, "--tune-cache", tmp_path / "file" / "cache")
+    done = compile_with(model, tmp_path / "m.so", "--tune", 5, "--tune-cache", tmp_path / folder)
     assert done.returncode == 2 and not (tmp_path / "m.so").exists()
     assert re.fullmatch(r"error: cannot write to the folder of tuning results '.*': .*; choose another with --tune-cache\n",
                         done.stderr)

@@ -12,17 +12,41 @@ using namespace llvm;
 
 namespace anybit {
 
-/// Features that kernels use by name or that the compiler may use on its own. An artifact asks for those of these that
-/// its target has; the runtime checks them by CPUID.
-static constexpr StringLiteral kernelFeatures[] = {
-    "ssse3",    "sse4.2",   "popcnt",   "avx",      "avx2",        "fma",         "f16c",         "bmi",
-    "bmi2",     "lzcnt",    "movbe",    "avx512f",     "avx512bw",    "avx512vl",     "avx512dq",
-    "avx512cd", "avx512vnni", "avx512vbmi", "avx512vbmi2", "avx512bitalg", "avx512vpopcntdq", "gfni",
-    "avxvnni",  "amx-tile", "amx-int8"};
+/// Features beyond the least CPU of an architecture that generated code may use. An artifact asks for those of these
+/// that its target has; the runtime checks them by CPUID. All other instructions are switched off: nobody could tell a
+/// CPU without them from one that has them.
+static constexpr StringLiteral kernelFeatures[] = {"sse3",
+                                                   "ssse3",
+                                                   "sse4.1",
+                                                   "sse4.2",
+                                                   "popcnt",
+                                                   "avx",
+                                                   "avx2",
+                                                   "fma",
+                                                   "f16c",
+                                                   "bmi",
+                                                   "bmi2",
+                                                   "lzcnt",
+                                                   "movbe",
+                                                   "avx512f",
+                                                   "avx512bw",
+                                                   "avx512vl",
+                                                   "avx512dq",
+                                                   "avx512cd",
+                                                   "avx512vnni",
+                                                   "avx512vbmi",
+                                                   "avx512vbmi2",
+                                                   "avx512bitalg",
+                                                   "avx512vpopcntdq",
+                                                   "gfni",
+                                                   "avxvnni",
+                                                   "amx-tile",
+                                                   "amx-int8"};
 
-static Error unknown(const Twine &message) {
-  return createStringError(inconvertibleErrorCode(), message);
-}
+/// What every 64-bit x86 CPU has and generated code takes for granted.
+static constexpr StringLiteral x86Baseline[] = {"64bit", "64bit-mode", "cmov", "cx8", "fxsr", "sse", "x87"};
+
+static Error unknown(const Twine &message) { return createStringError(inconvertibleErrorCode(), message); }
 
 static Expected<const Target *> lookupTarget(const std::string &triple) {
   // Registration is idempotent but not thread-safe: a function-local static runs it once.
@@ -51,10 +75,11 @@ static void useHost(CpuTarget &target) {
   target.features = StringRef(own + target.features).rtrim(',').str();
 }
 
-/// Cores that execute one 512-bit VPDPBUSD a cycle. A virtual server may call itself a client core; AMX gives it away.
+/// Cores that execute one 512-bit VPDPBUSD a cycle. A virtual server may call itself a client core; FP16, which no such
+/// core has and which nobody switches off with AMX, gives it away.
 static bool hasOneDotPipe(StringRef cpu, const StringSet<> &has) {
   static constexpr StringLiteral cores[] = {"znver4", "icelake-client", "tigerlake", "rocketlake"};
-  return is_contained(cores, cpu) && !has.contains("amx-int8");
+  return is_contained(cores, cpu) && !has.contains("avx512fp16");
 }
 
 /// Rates of docs/kernels.md, "popcount".
@@ -94,10 +119,51 @@ static void chooseForms(CpuTarget &target, const StringSet<> &has) {
   target.fma = has.contains("fma") || has.contains("neon") || has.contains("f");
 }
 
+/// Features that say how fast instructions are, not which there are: what LLVM tunes any CPU by.
+static FeatureBitset tuningFeatures(const MCSubtargetInfo &info) {
+  FeatureBitset tuning;
+  for (const SubtargetSubTypeKV &cpu : info.getAllProcessorDescriptions())
+    tuning |= cpu.TuneImplies.getAsBitset();
+  return tuning;
+}
+
+static Error checkNames(const CpuTarget &target, StringRef features, const MCSubtargetInfo &base) {
+  if (!base.isCPUStringValid(target.cpu))
+    return unknown("unknown target cpu '" + target.cpu +
+                   "', use native, x86-64, x86-64-v3, x86-64-v4 or a cpu name of llvm such as znver4 or haswell");
+  StringSet<> known;
+  for (const SubtargetFeatureKV &feature : base.getAllProcessorFeatures())
+    known.insert(feature.Key);
+  for (StringRef feature : split(features, ','))
+    if (!feature.empty() &&
+        (!(feature.starts_with("+") || feature.starts_with("-")) || !known.contains(feature.drop_front())))
+      return unknown("unknown target feature '" + feature + "', write +name or -name with a feature of llvm");
+  return Error::success();
+}
+
+/// Switches off what the runtime cannot check; an error if `asked`, the caller's features, name such a one.
+static Error dropUnchecked(CpuTarget &target, StringRef asked, const MCSubtargetInfo &base,
+                           const MCSubtargetInfo &info) {
+  FeatureBitset tuning = tuningFeatures(info);
+  SmallVector<StringRef> named = llvm::to_vector(split(asked, ','));
+  for (const SubtargetFeatureKV &feature : info.getEnabledProcessorFeatures()) {
+    StringRef name = feature.Key;
+    if (tuning.test(feature.Value) || base.getFeatureBits().test(feature.Value) || is_contained(kernelFeatures, name))
+      continue;
+    if (is_contained(named, ("+" + name).str()))
+      return unknown("target feature '+" + name +
+                     "' is of no use to kernels and cannot be checked where an artifact is "
+                     "loaded; leave it out");
+    target.features += (target.features.empty() ? "-" : ",-") + name.str();
+  }
+  return Error::success();
+}
+
 Expected<CpuTarget> parseCpuTarget(StringRef text) {
   CpuTarget target;
   target.name = text.str();
   target.triple = sys::getDefaultTargetTriple();
+  Triple triple(target.triple);
   auto [cpu, features] = text.split(',');
   target.cpu = cpu.str();
   target.features = features.str();
@@ -106,22 +172,19 @@ Expected<CpuTarget> parseCpuTarget(StringRef text) {
   Expected<const Target *> registered = lookupTarget(target.triple);
   if (!registered)
     return registered.takeError();
-  std::unique_ptr<MCSubtargetInfo> base((*registered)->createMCSubtargetInfo(Triple(target.triple), "", ""));
-  if (!base->isCPUStringValid(target.cpu))
-    return unknown("unknown target cpu '" + target.cpu +
-                   "', use native, x86-64, x86-64-v3, x86-64-v4 or a cpu name of llvm such as znver4 or haswell");
-  StringSet<> known;
-  for (const SubtargetFeatureKV &feature : base->getAllProcessorFeatures())
-    known.insert(feature.Key);
-  for (StringRef feature : split(features, ','))
-    if (!feature.empty() &&
-        (!(feature.starts_with("+") || feature.starts_with("-")) || !known.contains(feature.drop_front())))
-      return unknown("unknown target feature '" + feature + "', write +name or -name with a feature of llvm");
-  std::unique_ptr<MCSubtargetInfo> info(
-      (*registered)->createMCSubtargetInfo(Triple(target.triple), target.cpu, target.features));
+  StringRef least = triple.isX86() ? "x86-64" : "generic";
+  std::unique_ptr<MCSubtargetInfo> base((*registered)->createMCSubtargetInfo(triple, least, ""));
+  if (Error error = checkNames(target, features, *base))
+    return error;
+  std::unique_ptr<MCSubtargetInfo> info((*registered)->createMCSubtargetInfo(triple, target.cpu, target.features));
   StringSet<> has;
   for (const SubtargetFeatureKV &feature : info->getEnabledProcessorFeatures())
     has.insert(feature.Key);
+  for (StringRef feature : x86Baseline)
+    if (triple.isX86() && !has.contains(feature))
+      return unknown("target '" + target.name + "' has no " + feature + ", which 64-bit code needs; name a 64-bit cpu");
+  if (Error error = dropUnchecked(target, features, *base, *info))
+    return error;
   chooseForms(target, has);
   // Only kernels that name them use tile registers, which the operating system may refuse.
   for (StringRef feature : kernelFeatures)
@@ -139,8 +202,9 @@ Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const CpuTarget &ta
   options.FunctionSections = true;
   static constexpr CodeGenOptLevel levels[] = {CodeGenOptLevel::None, CodeGenOptLevel::Less, CodeGenOptLevel::Default,
                                                CodeGenOptLevel::Aggressive};
-  std::unique_ptr<TargetMachine> machine((*registered)->createTargetMachine(
-      Triple(target.triple), target.cpu, target.features, options, Reloc::PIC_, std::nullopt, levels[level]));
+  std::unique_ptr<TargetMachine> machine((*registered)
+                                             ->createTargetMachine(Triple(target.triple), target.cpu, target.features,
+                                                                   options, Reloc::PIC_, std::nullopt, levels[level]));
   if (!machine)
     return unknown("no code generator for " + target.triple + " " + target.cpu);
   return machine;
