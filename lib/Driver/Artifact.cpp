@@ -15,9 +15,9 @@ static ExitCode exitCodeOf(anybit_status status) {
   case ANYBIT_INVALID_ARGUMENT:
   case ANYBIT_INVALID_ARTIFACT:
   case ANYBIT_IO_ERROR:
+  case ANYBIT_UNSUPPORTED_CPU: // the wrong file for this machine; another --target helps
     return Invalid;
   case ANYBIT_INCOMPATIBLE_ABI:
-  case ANYBIT_UNSUPPORTED_CPU:
     return Unsupported;
   case ANYBIT_OUT_OF_MEMORY:
   case ANYBIT_INTERNAL:

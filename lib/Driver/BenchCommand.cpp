@@ -110,6 +110,9 @@ int anybit::driver::benchCommand(CommandLine &line) {
   findings.threads = line.number(OPT_threads, 1, 1, maxThreads);
   if (line.report())
     return Invalid;
+  if (line.has(OPT_json_file))
+    if (Error error = checkOutput(line.text(OPT_json_file), path))
+      return fail(std::move(error));
 
   Artifact artifact;
   if (int code = artifact.open(path))

@@ -103,10 +103,7 @@ void onFatalError(void *, const char *reason, bool) {
   std::_Exit(Internal);
 }
 
-} // namespace
-
-int anybit::driverMain(ArrayRef<const char *> arguments) {
-  ScopedFatalErrorHandler handler(onFatalError);
+int runArguments(ArrayRef<const char *> arguments) {
   StringRef first = arguments.empty() ? "" : arguments.front();
   if (first == "--help" || first == "-h" || first == "help") {
     printOverview(outs());
@@ -124,4 +121,19 @@ int anybit::driverMain(ArrayRef<const char *> arguments) {
   if (verb == std::end(verbs))
     return fail("there is no verb '" + first + "', see 'anybit --help'");
   return runVerb(*verb, arguments.drop_front());
+}
+
+/// Of a full disk or a closed pipe; an error left in the stream would end the process in its destructor.
+int finishOutput(int code) {
+  outs().flush();
+  std::error_code error = outs().error();
+  outs().clear_error();
+  return error && code == Done ? fail("cannot write to standard output: " + error.message()) : code;
+}
+
+} // namespace
+
+int anybit::driverMain(ArrayRef<const char *> arguments) {
+  ScopedFatalErrorHandler handler(onFatalError);
+  return finishOutput(runArguments(arguments));
 }

@@ -271,6 +271,8 @@ int Compilation::run() {
   bool hasHeader = options.emit == EmitKind::Object || options.emit == EmitKind::StaticLibrary;
   if (hasHeader && headerPath(options.output) == options.output)
     return fail(exitInvalid, "the output " + options.output + " is where its C header goes, give it another extension");
+  if (llvm::Error error = checkOutput(options.output, options.model))
+    return fail(exitInvalid, llvm::toString(std::move(error)));
   if (int code = checkCandidates())
     return code;
   Clock::time_point start = Clock::now();

@@ -17,10 +17,15 @@ static Error writeParts(raw_fd_ostream &stream, ArrayRef<ArrayRef<char>> parts) 
   return code ? errorCodeToError(code) : Error::success();
 }
 
+static bool isSpecial(StringRef path) { return path == "-" || path == "/dev/null"; }
+
+static Expected<sys::fs::TempFile> createBeside(StringRef path) {
+  return sys::fs::TempFile::create(path + ".temp-%%%%%%", sys::fs::all_read | sys::fs::all_write);
+}
+
 // Not llvm::writeToOutput: it ends the process when the disk is full, and replaces devices and pipes.
 static Error writeAndRename(StringRef path, ArrayRef<ArrayRef<char>> parts) {
-  Expected<sys::fs::TempFile> file =
-      sys::fs::TempFile::create(path + ".temp-%%%%%%", sys::fs::all_read | sys::fs::all_write);
+  Expected<sys::fs::TempFile> file = createBeside(path);
   if (!file)
     return file.takeError();
   raw_fd_ostream stream(file->FD, /*shouldClose=*/false);
@@ -29,15 +34,37 @@ static Error writeAndRename(StringRef path, ArrayRef<ArrayRef<char>> parts) {
   return file->keep(path);
 }
 
-Error writeFile(StringRef path, ArrayRef<ArrayRef<char>> parts) {
+static Error cannotWrite(StringRef path, const Twine &why) {
+  return createStringError("cannot write '" + path + "': " + why);
+}
+
+static Error checkKind(StringRef path) {
   sys::fs::file_status status;
-  bool special = path == "-" || path == "/dev/null";
-  if (!special && !sys::fs::status(path, status) && status.type() != sys::fs::file_type::regular_file)
-    return createStringError("cannot write '" + path + "': it exists and is no regular file; choose another output");
-  Error error = path == "-" ? writeParts(outs(), parts) : special ? Error::success() : writeAndRename(path, parts);
-  if (!error)
+  if (!isSpecial(path) && !sys::fs::status(path, status) && status.type() != sys::fs::file_type::regular_file)
+    return cannotWrite(path, "it exists and is no regular file; choose another output");
+  return Error::success();
+}
+
+Error writeFile(StringRef path, ArrayRef<ArrayRef<char>> parts) {
+  if (Error error = checkKind(path))
+    return error;
+  Error error = path == "-"       ? writeParts(outs(), parts)
+                : isSpecial(path) ? Error::success()
+                                  : writeAndRename(path, parts);
+  return error ? cannotWrite(path, toString(std::move(error))) : Error::success();
+}
+
+Error checkOutput(StringRef path, StringRef input) {
+  if (Error error = checkKind(path))
+    return error;
+  if (isSpecial(path))
     return Error::success();
-  return createStringError("cannot write '" + path + "': " + toString(std::move(error)));
+  if (sys::fs::equivalent(path, input))
+    return cannotWrite(path, "it is the input; choose another output");
+  Expected<sys::fs::TempFile> file = createBeside(path);
+  if (!file)
+    return cannotWrite(path, toString(file.takeError()));
+  return file->discard();
 }
 
 } // namespace anybit

@@ -123,6 +123,28 @@ def test_unwritable_results(folder, tmp_path):
                                      tmp_path / "absent" / "q.onnx")
 
 
+def test_the_input_is_not_the_output(folder, tmp_path):
+    for verb, *flags in (["compile"], ["quantize", "--calibration", EXAMPLE / "calibration", "--candidates", "w8a8"]):
+        (tmp_path / "m.onnx").write_bytes((folder / "switchable.onnx").read_bytes())
+        assert "it is the input" in refusal(verb, tmp_path / "m.onnx", *flags, "-o", tmp_path / "m.onnx")
+        assert (tmp_path / "m.onnx").read_bytes() == (folder / "switchable.onnx").read_bytes()
+
+
+def test_output_is_checked_before_the_work(tmp_path):
+    """A model that is no model is not even read when its result could not be written."""
+    (tmp_path / "no.onnx").write_text("none")
+    for verb, *flags in (["compile"], ["quantize", "--calibration", tmp_path, "--candidates", "w8a8"]):
+        text = refusal(verb, tmp_path / "no.onnx", *flags, "-o", tmp_path / "absent" / "out")
+        assert "cannot write" in text and "no.onnx" not in text
+
+
+@pytest.mark.parametrize("arguments", [["supported-ops"], ["--help"], ["compile", "--help"]], ids=" ".join)
+def test_standard_output_on_a_full_disk(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([program("bin", "anybit"), *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and "error: cannot write to standard output: " in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["quantize", "compile", "run", "bench", "inspect", "supported-ops"])
 def test_help_fits_a_screen(verb):
     lines = anybit(verb, "--help").stdout.splitlines()
