@@ -105,6 +105,7 @@ class Codes:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """That of the tensor: codes are stored one an element."""
         return self.q.shape
 
     @property

@@ -33,7 +33,7 @@ typedef enum anybit_status {
   ANYBIT_INTERNAL = 7
 } anybit_status;
 
-/* The constant's name without its prefix in lower case ("invalid argument"); static, never NULL. */
+/* The constant's name without its prefix in lower case ("invalid argument"); static, never NULL. Any thread. */
 ANYBIT_API const char *anybit_status_name(anybit_status status);
 
 /* The sentence of the calling thread's last failure, "" before the first; never NULL. It belongs to the runtime and
@@ -54,7 +54,9 @@ ANYBIT_API anybit_status anybit_module_open(const char *path, anybit_module **ou
    Errors: as anybit_module_open without IO_ERROR. */
 ANYBIT_API anybit_status anybit_module_wrap(const anybit_module_descriptor *linked_in, anybit_module **out);
 
-/* Frees the module and unloads its library. Its sessions must have been destroyed. NULL is allowed. */
+/* Frees the module and unloads its library, and with them the descriptor. Its sessions must have been destroyed, and no
+   other call on the module may be in flight. NULL is allowed. Any thread, also while other modules are opened, used and
+   closed. */
 ANYBIT_API void anybit_module_close(anybit_module *module);
 
 /* Inputs, outputs, candidates and their sizes; valid until close. NULL for NULL. Any thread. */
@@ -63,8 +65,8 @@ ANYBIT_API const anybit_module_descriptor *anybit_module_descriptor_of(const any
 /* Index of the candidate called `name`, -1 if there is none. Any thread. */
 ANYBIT_API int32_t anybit_module_find_candidate(const anybit_module *module, const char *name);
 
-/* Bytes of an input or output: what a caller provides per run. 0 if its type, rank, a dimension or the product is out of
-   range, which no tensor of an open module is. Any thread. */
+/* Bytes of an input or output: what a caller provides per run. 0 if its type, rank, a dimension or the product is out
+   of range, which no tensor of an open module is. Any thread. */
 ANYBIT_API uint64_t anybit_tensor_bytes(const anybit_tensor *tensor);
 
 typedef struct anybit_session_options {
@@ -86,7 +88,8 @@ ANYBIT_API anybit_status anybit_session_bytes(const anybit_module *module, const
 ANYBIT_API anybit_status anybit_session_create(const anybit_module *module, const anybit_session_options *options,
                                                anybit_session **out);
 
-/* Ends the session's threads and frees its memory. No other call on the session may be in flight. NULL is allowed. */
+/* Ends the session's threads and frees its memory. No other call on the session may be in flight. NULL is allowed. Any
+   thread. */
 ANYBIT_API void anybit_session_destroy(anybit_session *session);
 
 /* Chooses the candidate of the next run; a run in flight keeps its own (numerics N8). Packed store: one atomic store.
@@ -94,7 +97,7 @@ ANYBIT_API void anybit_session_destroy(anybit_session *session);
    candidate until it is done. Any thread, also during a run. Errors: INVALID_ARGUMENT. */
 ANYBIT_API anybit_status anybit_session_set_candidate(anybit_session *session, uint32_t index);
 
-/* The same by name. Errors: INVALID_ARGUMENT, with the names that exist. */
+/* The same by name. Any thread, also during a run. Errors: INVALID_ARGUMENT, with the names that exist. */
 ANYBIT_API anybit_status anybit_session_set_candidate_by_name(anybit_session *session, const char *name);
 
 /* The candidate that a run started now would use; UINT32_MAX for NULL. Any thread. */
@@ -106,15 +109,17 @@ ANYBIT_API anybit_status anybit_session_prepare(anybit_session *session);
 
 /* Computes one inference. `inputs` and `outputs` have one pointer per tensor of the descriptor, to dense row-major data
    of its size, aligned to its element. Runs with round-to-nearest and without flushing subnormals whatever the caller's
-   floating-point mode is, and restores that. Allocates nothing. One run at a time per session: a second one is refused.
-   Errors: INVALID_ARGUMENT. */
+   floating-point mode is, and restores that. Allocates nothing. Any thread, each run on another if need be, also during
+   anybit_session_set_candidate and anybit_session_prepare; sessions run side by side. One run at a time per session: a
+   second one, and one during anybit_session_set_profile, is refused. Errors: INVALID_ARGUMENT. */
 ANYBIT_API anybit_status anybit_session_run(anybit_session *session, const void *const *inputs, void *const *outputs);
 
 /* Called on the thread that runs, after each dispatch, with its wall time. It must not call anybit_session_run or
    anybit_session_set_profile of the same session. */
 typedef void (*anybit_profile_function)(void *user, const anybit_dispatch *dispatch, uint64_t nanoseconds);
 
-/* Sets the profile function of the following runs; NULL turns it off. Errors: INVALID_ARGUMENT, also during a run. */
+/* Sets the profile function of the following runs; NULL turns it off. Any thread; refused during a run and during
+   another call of it on the session. Errors: INVALID_ARGUMENT. */
 ANYBIT_API anybit_status anybit_session_set_profile(anybit_session *session, anybit_profile_function function,
                                                     void *user);
 

@@ -25,16 +25,20 @@ def Lowbit_ConvOp : Lowbit_Op<"conv", [Pure, SingleBlock, AttrSizedOperandSegmen
     Example (a requantization without residual, rule N5):
 
     ```mlir
-    %y = lowbit.conv %x, %w params(%m, %h) attributes {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
-        dilations = array<i64: 1, 1>, groups = 1 : i64, kernel = array<i64: 3, 3>, input_zero = 0 : i32,
-        weight_format = #msq.format<signed, 4>, weight_zero = 0 : i32} {
-    ^bb0(%acc: i32, %m0: f32, %h0: f32):
-      %real = arith.sitofp %acc : i32 to f32
-      %scaled = arith.mulf %real, %m0 : f32
-      %shifted = arith.addf %scaled, %h0 : f32
-      %code = lowbit.round %shifted {low = 0 : i32, high = 15 : i32, zero = 0 : i32} : f32
-      lowbit.yield %code : i8
-    } : tensor<1x16x8x8xi8>, tensor<16x16x3x3xi8>, (tensor<16xf32>, tensor<16xf32>) -> tensor<1x16x8x8xi8>
+    func.func @requantized(%x: tensor<1x16x8x8xi8>, %w: tensor<16x16x3x3xi8>, %m: tensor<16xf32>, %h: tensor<16xf32>)
+        -> tensor<1x16x8x8xi8> {
+      %y = lowbit.conv %x, %w params(%m, %h) attributes {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+          dilations = array<i64: 1, 1>, groups = 1 : i64, kernel = array<i64: 3, 3>, input_zero = 0 : i32,
+          weight_format = #msq.format<signed, 4>, weight_zero = 0 : i32} {
+      ^bb0(%acc: i32, %m0: f32, %h0: f32):
+        %real = arith.sitofp %acc : i32 to f32
+        %scaled = arith.mulf %real, %m0 : f32
+        %shifted = arith.addf %scaled, %h0 : f32
+        %code = lowbit.round %shifted {low = 0 : i32, high = 15 : i32, zero = 0 : i32} : f32
+        lowbit.yield %code : i8
+      } : tensor<1x16x8x8xi8>, tensor<16x16x3x3xi8>, (tensor<16xf32>, tensor<16xf32>) -> tensor<1x16x8x8xi8>
+      return %y : tensor<1x16x8x8xi8>
+    }
     ```
   }];
   let arguments = (ins StaticShapeTensorOf<[I8, F32]>:$input, StaticShapeTensorOf<[I8, F32]>:$weights,
@@ -67,7 +71,14 @@ def Lowbit_RoundOp : Lowbit_Op<"round", [Pure]> {
     Rules N1 and N2: `clamp(RNE(value) + zero, low, high)`, as a byte. The value is clamped before it is converted, so
     the conversion never leaves its range; NaN gives the lowest code.
 
-    Example: `%code = lowbit.round %value {low = 0 : i32, high = 15 : i32, zero = 0 : i32} : f32`
+    Example:
+
+    ```mlir
+    func.func @code_of(%value: f32) -> i8 {
+      %code = lowbit.round %value {low = 0 : i32, high = 15 : i32, zero = 0 : i32} : f32
+      return %code : i8
+    }
+    ```
   }];
   let arguments = (ins F32:$value, I32Attr:$low, I32Attr:$high, I32Attr:$zero);
   let results = (outs I8:$code);
@@ -77,7 +88,23 @@ def Lowbit_RoundOp : Lowbit_Op<"round", [Pure]> {
 
 def Lowbit_YieldOp : Lowbit_Op<"yield", [Pure, ReturnLike, Terminator, ParentOneOf<["ConvOp"]>]> {
   let summary = "elements of the results of a `lowbit.conv`";
-  let description = "Ends an epilogue. Example: `lowbit.yield %code : i8`";
+  let description = [{
+    Ends an epilogue.
+
+    Example (a real layer without an epilogue):
+
+    ```mlir
+    func.func @plain(%x: tensor<1x3x20xf32>, %w: tensor<4x3x3xf32>) -> tensor<1x4x18xf32> {
+      %y = lowbit.conv %x, %w params() attributes {strides = array<i64: 1>, pads = array<i64: 0, 0>,
+          dilations = array<i64: 1>, groups = 1 : i64, kernel = array<i64: 3>, input_zero = 0 : i32,
+          weight_zero = 0 : i32} {
+      ^bb0(%acc: f32):
+        lowbit.yield %acc : f32
+      } : tensor<1x3x20xf32>, tensor<4x3x3xf32> -> tensor<1x4x18xf32>
+      return %y : tensor<1x4x18xf32>
+    }
+    ```
+  }];
   let arguments = (ins Variadic<AnyTypeOf<[I8, F32]>>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }

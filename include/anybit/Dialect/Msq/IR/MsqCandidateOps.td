@@ -12,7 +12,10 @@ def Msq_SelectOp : Msq_Op<"select"> {
     Example:
 
     ```mlir
-    %scale = msq.select %candidate, %table : tensor<3x64xf32> -> tensor<64xf32>
+    func.func @scale_of(%candidate: tensor<i64>, %table: tensor<3x64xf32>) -> tensor<64xf32> {
+      %scale = msq.select %candidate, %table : tensor<3x64xf32> -> tensor<64xf32>
+      return %scale : tensor<64xf32>
+    }
     ```
   }];
   let arguments = (ins Msq_IndexTensor:$candidate, Msq_AnyTensor:$table);
@@ -32,8 +35,11 @@ def Msq_MixBandsOp : Msq_Op<"mix_bands", [AllTypesMatch<["weights", "mixed"]>]> 
     Example:
 
     ```mlir
-    %mixed = msq.mix_bands %weights, %alpha {layout = #msq.layout<tile>, wavelet = #msq.wavelet<haar>, groups = 1 : i64}
-        : tensor<16x16x3x3xf32>
+    func.func @mixed(%weights: tensor<16x16x3x3xf32>, %alpha: tensor<4xf32>) -> tensor<16x16x3x3xf32> {
+      %mixed = msq.mix_bands %weights, %alpha {layout = #msq.layout<tile>, wavelet = #msq.wavelet<haar>,
+          groups = 1 : i64} : tensor<16x16x3x3xf32>
+      return %mixed : tensor<16x16x3x3xf32>
+    }
     ```
   }];
   let arguments = (ins Msq_RealTensor:$weights, Msq_BandFactors:$alpha, Msq_BandLayoutAttr:$layout,

@@ -15,8 +15,11 @@ def Msq_QuantizeOp : Msq_Op<"quantize"> {
     Example:
 
     ```mlir
-    %codes = msq.quantize %x, %scale, %zero {format = #msq.format<unsigned, 4>}
-        : tensor<1x16x8x8xf32>, tensor<f32>, tensor<i32> -> tensor<1x16x8x8xi8>
+    func.func @codes_of(%x: tensor<1x16x8x8xf32>, %scale: tensor<f32>, %zero: tensor<i32>) -> tensor<1x16x8x8xi8> {
+      %codes = msq.quantize %x, %scale, %zero {format = #msq.format<unsigned, 4>}
+          : tensor<1x16x8x8xf32>, tensor<f32>, tensor<i32> -> tensor<1x16x8x8xi8>
+      return %codes : tensor<1x16x8x8xi8>
+    }
     ```
   }];
   let arguments = (ins Msq_RealTensor:$input, Msq_RealTensor:$scale, StaticShapeTensorOf<[I32]>:$zero,
@@ -38,8 +41,12 @@ def Msq_DequantizeOp : Msq_Op<"dequantize"> {
     Example:
 
     ```mlir
-    %x = msq.dequantize %codes, %scale, %zero {format = #msq.format<odd, 2>, axis = 0 : i64}
-        : tensor<16x3x3x3xi8>, tensor<16xf32>, tensor<i32> -> tensor<16x3x3x3xf32>
+    func.func @reals_of(%codes: tensor<16x3x3x3xi8>, %scale: tensor<16xf32>, %zero: tensor<i32>)
+        -> tensor<16x3x3x3xf32> {
+      %x = msq.dequantize %codes, %scale, %zero {format = #msq.format<odd, 2>, axis = 0 : i64}
+          : tensor<16x3x3x3xi8>, tensor<16xf32>, tensor<i32> -> tensor<16x3x3x3xf32>
+      return %x : tensor<16x3x3x3xf32>
+    }
     ```
   }];
   let arguments = (ins Msq_CodeTensor:$codes, Msq_RealTensor:$scale, StaticShapeTensorOf<[I32]>:$zero,

@@ -13,8 +13,11 @@ def Msq_ConvOp : Msq_Op<"conv"> {
     Example:
 
     ```mlir
-    %y = msq.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 1, 1>, dilations = array<i64: 1, 1>,
-        groups = 1 : i64} : tensor<1x3x32x32xf32>, tensor<16x3x3x3xf32> -> tensor<1x16x16x16xf32>
+    func.func @layer(%x: tensor<1x3x32x32xf32>, %w: tensor<16x3x3x3xf32>) -> tensor<1x16x16x16xf32> {
+      %y = msq.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 1, 1>, dilations = array<i64: 1, 1>,
+          groups = 1 : i64} : tensor<1x3x32x32xf32>, tensor<16x3x3x3xf32> -> tensor<1x16x16x16xf32>
+      return %y : tensor<1x16x16x16xf32>
+    }
     ```
   }];
   let arguments = (ins Msq_RealTensor:$input, Msq_RealTensor:$weights, DenseI64ArrayAttr:$strides,
@@ -33,8 +36,12 @@ def Msq_BatchNormOp : Msq_Op<"batch_norm", [AllTypesMatch<["input", "output"]>, 
     Example:
 
     ```mlir
-    %y = msq.batch_norm %x, %gamma, %beta, %mean, %variance {epsilon = 1.0e-5 : f64}
-        : tensor<1x16x8x8xf32>, tensor<16xf32>
+    func.func @normal(%x: tensor<1x16x8x8xf32>, %gamma: tensor<16xf32>, %beta: tensor<16xf32>, %mean: tensor<16xf32>,
+                      %variance: tensor<16xf32>) -> tensor<1x16x8x8xf32> {
+      %y = msq.batch_norm %x, %gamma, %beta, %mean, %variance {epsilon = 1.0e-5 : f64}
+          : tensor<1x16x8x8xf32>, tensor<16xf32>
+      return %y : tensor<1x16x8x8xf32>
+    }
     ```
   }];
   let arguments = (ins Msq_RealTensor:$input, 1DTensorOf<[F32]>:$gamma, 1DTensorOf<[F32]>:$beta,
@@ -57,8 +64,12 @@ def Msq_PoolOp : Msq_Op<"pool"> {
     Example:
 
     ```mlir
-    %y = msq.pool %x {kind = #msq.pool<max>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
-        pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x64x112x112xf32> -> tensor<1x64x56x56xf32>
+    func.func @largest(%x: tensor<1x64x112x112xf32>) -> tensor<1x64x56x56xf32> {
+      %y = msq.pool %x {kind = #msq.pool<max>, kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+          pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+          : tensor<1x64x112x112xf32> -> tensor<1x64x56x56xf32>
+      return %y : tensor<1x64x56x56xf32>
+    }
     ```
   }];
   let arguments = (ins Msq_AnyTensor:$input, Msq_PoolKindAttr:$kind, DenseI64ArrayAttr:$kernel,
@@ -79,8 +90,11 @@ def Msq_ResizeOp : Msq_Op<"resize"> {
     Example:
 
     ```mlir
-    %y = msq.resize %x {mode = "linear", coordinates = "align_corners", nearest = "floor",
-        scales = array<f64: 1.0, 1.0, 2.0, 2.0>} : tensor<1x8x9x9xf32> -> tensor<1x8x18x18xf32>
+    func.func @twice(%x: tensor<1x8x9x9xf32>) -> tensor<1x8x18x18xf32> {
+      %y = msq.resize %x {mode = "linear", coordinates = "align_corners", nearest = "floor",
+          scales = array<f64: 1.0, 1.0, 2.0, 2.0>} : tensor<1x8x9x9xf32> -> tensor<1x8x18x18xf32>
+      return %y : tensor<1x8x18x18xf32>
+    }
     ```
   }];
   let arguments = (ins Msq_AnyTensor:$input, StrAttr:$mode, StrAttr:$coordinates, StrAttr:$nearest,

@@ -11,7 +11,11 @@ def Plan_SignatureOp : Plan_Op<"signature"> {
   let description = [{
     Mirrors the arrays of `anybit_tensor` in the module descriptor. Tensors of the caller are dense and row-major.
 
-    Example: `plan.signature inputs ["x"] types [tensor<1x3x8x8xf32>] outputs ["y"] types [tensor<1x10xf32>]`
+    Example:
+
+    ```mlir
+    plan.signature inputs ["x"] types [tensor<1x3x8x8xf32>] outputs ["y"] types [tensor<1x10xf32>]
+    ```
   }];
   let arguments = (ins StrArrayAttr:$input_names, TypeArrayAttr:$input_types, StrArrayAttr:$output_names,
                        TypeArrayAttr:$output_types);
@@ -26,7 +30,11 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let description = [{
     Lies in `.rodata`, aligned to 64 bytes. Equal constants are one constant.
 
-    Example: `plan.constant @weights = dense<0> : tensor<64xi8>`
+    Example:
+
+    ```mlir
+    plan.constant @weights = dense<0> : tensor<64xi8>
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, ElementsAttr:$value);
   let assemblyFormat = "$sym_name `=` $value attr-dict";
@@ -38,7 +46,12 @@ def Plan_MasterOp : Plan_Op<"master", [Symbol, DeclareOpInterfaceMethods<SymbolU
     Mirrors `anybit_master`: `values` in the order O, I/group, kh, kw; `layout` and `wavelet` are the numbers of
     `runtime/include/anybit/weights.h`.
 
-    Example: `plan.master @weights layer "conv1" values @constant_0 shape [16, 16, 3, 3, 1] layout 1 wavelet 0`
+    Example:
+
+    ```mlir
+    plan.constant @constant_0 = dense<0.0> : tensor<16x16x3x3xf16>
+    plan.master @weights layer "conv1" values @constant_0 shape [16, 16, 3, 3, 1] layout 1 wavelet 0
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$layer, FlatSymbolRefAttr:$values, DenseI64ArrayAttr:$shape,
                        I32Attr:$layout, I32Attr:$wavelet);
@@ -52,7 +65,15 @@ def Plan_VariantOp : Plan_Op<"variant", [Symbol, NoTerminator, SingleBlock]> {
     Mirrors `anybit_variant`: dispatches in order, over an arena of `arena_bytes`. With the master store, rebuilds
     fill a slot of `slot_bytes` with the candidate's weights.
 
-    Example: `plan.variant @w4a4 arena 4096 { … }`
+    Example:
+
+    ```mlir
+    func.func private @conv(%input: !llvm.ptr, %output: !llvm.ptr, %begin: i64, %end: i64, %scratch: !llvm.ptr)
+    plan.variant @w4a4 arena 4096 {
+      plan.dispatch @conv layer "conv1" grid 196 [#plan.argument<input>, #plan.argument<arena>]
+      plan.dispatch @conv layer "conv2" grid 196 [#plan.argument<arena>, #plan.argument<output>]
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$arena_bytes, DefaultValuedAttr<I64Attr, "0">:$slot_bytes);
   let regions = (region SizedRegion<1>:$body);
@@ -68,7 +89,15 @@ def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">, DeclareOpInte
     Mirrors `anybit_dispatch`: the runtime calls `kernel` for parts of [0, grid). `macs` counts multiply-accumulates.
     `choice` says why this kernel, for `anybit inspect`.
 
-    Example: `plan.dispatch @conv layer "conv1" grid 196 [#plan.argument<input>, #plan.argument<arena, offset = 64>]`
+    Example:
+
+    ```mlir
+    func.func private @conv(%input: !llvm.ptr, %output: !llvm.ptr, %begin: i64, %end: i64, %scratch: !llvm.ptr)
+    plan.variant @w8a8 arena 4096 {
+      plan.dispatch @conv layer "conv1" grid 196 [#plan.argument<input>, #plan.argument<arena, offset = 64>]
+          {macs = 5419008 : i64, choice = "dot4:2, measured"}
+    }
+    ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$layer, I64Attr:$grid,
                        TypedArrayAttrBase<Plan_ArgumentAttr, "arguments">:$arguments,
@@ -87,9 +116,14 @@ def Plan_RebuildOp : Plan_Op<"rebuild", [HasParent<"VariantOp">, DeclareOpInterf
     Example:
 
     ```mlir
-    plan.rebuild @weights scales @constant_1 alpha [1.0, 1.0, 1.0, 1.0] {format = 0 : i32, bits = 4 : i32,
-        column_block = 16 : i32, storage_bits = 4 : i32, taps_in_run = 1 : i32, input_zero = 0 : i32,
-        weight_offset = 0 : i64, initial_offset = 1152 : i64}
+    plan.constant @constant_0 = dense<0.0> : tensor<16x16x3x3xf16>
+    plan.constant @constant_1 = dense<0.1> : tensor<16xf32>
+    plan.master @weights layer "conv1" values @constant_0 shape [16, 16, 3, 3, 1] layout 1 wavelet 0
+    plan.variant @w4a4 arena 4096 attributes {slot_bytes = 1216 : i64} {
+      plan.rebuild @weights scales @constant_1 alpha [1.0, 1.0, 1.0, 1.0] {format = 0 : i32, bits = 4 : i32,
+          column_block = 16 : i32, storage_bits = 4 : i32, taps_in_run = 1 : i32, input_zero = 0 : i32,
+          weight_offset = 0 : i64, initial_offset = 1152 : i64}
+    }
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$master, FlatSymbolRefAttr:$scales, DenseF32ArrayAttr:$alpha, I32Attr:$format,
