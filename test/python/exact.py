@@ -115,8 +115,16 @@ def host_features() -> set[str]:
         return set(next((line for line in file if line.startswith("flags")), "").split())
 
 
+AVX_VNNI, VNNI = "x86-64-v3,+avxvnni", "x86-64-v4,+avx512vnni"
 TARGETS = {"x86-64": set(), "x86-64-v3": {"avx2", "fma"}, "x86-64-v4": {"avx512f", "avx512bw", "avx512vl"},
-           "x86-64-v4,+avx512vnni": {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"}, "native": set()}
+           VNNI: {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"}, "native": set(), AVX_VNNI: {"avx2", "fma", "avx_vnni"}}
+
+
+def vector_targets() -> list[str]:
+    """Targets whose kernels differ where nothing is counted, looked up or tiled: `native` is the one with VNNI there,
+    if this CPU has that."""
+    has_vnni = TARGETS[VNNI] <= host_features()
+    return [target for target in TARGETS if not (target == "native" and has_vnni)]
 
 
 def need_target(target: str) -> None:
