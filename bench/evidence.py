@@ -63,16 +63,16 @@ SECTIONS = {
         "One sample, one thread, ms: the least of many runs in which all columns take turns. int8 is the QDQ file of ONNX "
         "Runtime's own quantizer; `_random` are network shapes with random weights."),
     "compile": Section(
-        "Compiling four candidates", ["model", "seconds", "processor seconds", "on two cores ≤ 60 s", "peak MB",
-                                      "≤ 4 × weights + 512 MB", "artifact MB"], speed.rows_compile,
+        "Compiling four candidates", ["model", "seconds", "processor seconds", f"on two cores ≤ {speed.COMPILE_SECONDS:g} s", "peak MB",
+                                      f"≤ {speed.TIMES_WEIGHTS:g} × weights + {speed.EXTRA_MEGABYTES:g} MB", "artifact MB"], speed.rows_compile,
         "w8a8, w4a4, w2a2, w1a1. The bound is held against half of the processor seconds."),
     "quantize": Section(
         "Calibrating six candidates", ["model", "samples", "seconds", "processor seconds ÷ 2", "≤ 600 s", "peak MB"],
         speed.rows_quantize, "The bound is MobileNetV2's, held against half of the processor seconds."),
     "switch": Section(
-        "Switching (`packed`)", ["model", "ns", "≤ 1 µs", "A→B→A equals A"], speed.rows_switch, ""),
+        "Switching (`packed`)", ["model", "ns", f"≤ {speed.SWITCH_NANOSECONDS:g} ns", "A→B→A equals A"], speed.rows_switch, ""),
     "master": Section(
-        "Switching (`master`)", ["model", *speed.FOUR, "≤ 60 ms"], speed.rows_master,
+        "Switching (`master`)", ["model", *speed.FOUR, f"≤ {speed.REBUILD_MILLISECONDS:g} ms"], speed.rows_master,
         "ms until the weights of the new candidate are ready, two threads, the least of eight."),
     "equal": Section(
         "Equal results", ["model", "what", "", ""], speed.rows_equal, "200 test samples at six candidates."),

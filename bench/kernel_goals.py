@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import datetime
 import pathlib
 import re
@@ -21,15 +22,20 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from kernels import CASES, ROOT, artifact
-from measure import processor
-from peers import LEVELS, flags, listed
+from measure import flags, processor
+from peers import LEVELS, listed
 
 GEMM, GEMV = "gemm_240x2304x256", "gemv_4096x4096"
+COLD = GEMV + " from memory"
 LAYERS = {GEMM: "GEMM 240×2304×256", "gemm_1024x1024x1024": "GEMM 1024³", "conv3x3_64x56": "3×3, 64 channels, 56²",
           "conv3x3_128x28": "3×3, 128 channels, 28²", "conv3x3_256x14": "3×3, 256 channels, 14²",
-          "conv3x3_512x7": "3×3, 512 channels, 7²", GEMV: "GEMV 4096²"}
+          "conv3x3_512x7": "3×3, 512 channels, 7²", GEMV: "GEMV 4096²",
+          COLD: "GEMV 4096² from memory"}
 MANY_REUSES = (GEMM, "gemm_1024x1024x1024", "conv3x3_256x14")
 # The chain of W8A8 and the share of it that is wanted.
 CEILINGS = {"native": ("tdpbusd, 2x2 tiles, operands from L1", 0.60), "avx512_vnni": ("vpdpbusd zmm", 0.85),
@@ -54,19 +60,36 @@ def everywhere(ratio: float) -> dict[str, float]:
 
 
 GOALS = [
-    *(Goal(layer, "w8a8", {level: share for level, (_, share) in CEILINGS.items()}) for layer in LAYERS if layer != GEMV),
+    *(Goal(layer, "w8a8", {level: share for level, (_, share) in CEILINGS.items()}) for layer in LAYERS if GEMV not in layer),
     *ratios(MANY_REUSES, "w4a8", **everywhere(0.98)), *ratios(MANY_REUSES, "w2a8", **everywhere(0.98)),
     *ratios(MANY_REUSES, "w1a1", avx512_vnni=2.5, avx2=4.5), *ratios(MANY_REUSES, "w1a2", avx512_vnni=2.0, avx2=4.2),
     *ratios(MANY_REUSES, "w1a4", avx512_vnni=1.7, avx2=3.0), *ratios(MANY_REUSES, "w2a2", avx512_vnni=1.1, avx2=2.1),
     *ratios(MANY_REUSES, "w4a4", avx2=1.4),
-    Goal(GEMV, "w4a8", everywhere(2.1)), Goal(GEMV, "w2a8", everywhere(2.2)), Goal(GEMV, "w1a8", everywhere(4.5)),
-    Goal(GEMV, "w1a1", everywhere(9)),
+    *(Goal(layer, width, everywhere(ratio)) for layer in (GEMV, COLD)
+      for width, ratio in (("w4a8", 2.1), ("w2a8", 2.2), ("w1a8", 4.5), ("w1a1", 9))),
 ]
 
 
 def ceilings() -> dict[str, float]:
     text = subprocess.run([ROOT / "build" / "bin" / "anybit-ceilings"], check=True, capture_output=True, text=True).stdout
     return {label: float(value) for label, value in re.findall(r"^(\S.*?) {2,}([0-9.]+)$", text, re.M)}
+
+
+def evict(memory: np.ndarray) -> None:
+    """Takes the caches: what ran before reads its weights from memory."""
+    memory += 1
+
+
+def time_from_memory(model: Any, times: dict, families: dict) -> None:
+    """Every width ten times, each after all caches were filled with something else."""
+    memory = np.zeros(1 << 29, np.uint8)
+    for width in model.candidates:
+        model.candidate = width
+        for _ in range(10):
+            evict(memory)
+            heaviest = max(model.profile(), key=lambda step: step.macs)
+            times[COLD, width] = min(times[COLD, width], heaviest.nanoseconds)
+            families[COLD, width] = heaviest.family
 
 
 def least_times(files: dict[str, pathlib.Path], options: argparse.Namespace) -> tuple[dict, dict, dict]:
@@ -88,12 +111,30 @@ def least_times(files: dict[str, pathlib.Path], options: argparse.Namespace) -> 
                     heaviest = max(model.profile(), key=lambda step: step.macs)
                     times[layer, width] = min(times[layer, width], heaviest.nanoseconds)
                     families[layer, width] = heaviest.family
+    if GEMV in models:
+        time_from_memory(models[GEMV], times, families)
     return times, families, best
+
+
+PAIRS = dataclasses.replace(next(case for case in CASES if case.name == GEMM), name="pairs_240x2304x256",
+                            widths=",".join(f"w{w}a{a}" for w in range(8, 0, -1) for a in range(8, 0, -1)))
+
+
+def print_pairs(levels: list[str], options: argparse.Namespace) -> None:
+    """Table of all pairs of widths of one layer, times W8A8: rows are weights, columns codes."""
+    for level in levels:
+        times, *_ = least_times({PAIRS.name: artifact(PAIRS, LEVELS[level].target, options.work)}, options)
+        print(f"{LAYERS[GEMM]}, {level}, × W8A8:\n")
+        print("| | " + " | ".join(f"A{a}" for a in range(8, 0, -1)) + " |\n|---|" + "---|" * 8)
+        for w in range(8, 0, -1):
+            ratios = [times[PAIRS.name, "w8a8"] / times[PAIRS.name, f"w{w}a{a}"] for a in range(8, 0, -1)]
+            print(f"| W{w} | " + " | ".join(f"**{r:.2f}**" if r < 0.98 else f"{r:.2f}" for r in ratios) + " |")
+        print(flush=True)
 
 
 def figures(level: str, goals: list[Goal], options: argparse.Namespace) -> list[str]:
     """The cells of one column."""
-    wanted = {goal.layer for goal in goals}
+    wanted = {goal.layer.removesuffix(" from memory") for goal in goals}
     cases = {case.name: case for case in CASES if case.name in wanted}
     files = {name: artifact(case, LEVELS[level].target, options.work) for name, case in cases.items()}
     times, families, best = least_times(files, options)
@@ -109,7 +150,7 @@ def figures(level: str, goals: list[Goal], options: argparse.Namespace) -> list[
         number = f"**{figure:.2f}**" if missed else f"{figure:.2f}"
         wanted = f" ({goal.wanted[level]:g})" if level in goal.wanted else ""
         cells.append(f"{number}{wanted} {families[goal.layer, goal.width].removeprefix('conv-')}")
-    rates = ", ".join(f"{LAYERS[layer]} {1e-3 * times[layer, 'w8a8']:.1f}" for layer in cases)
+    rates = ", ".join(f"{LAYERS[layer]} {1e-3 * time:.1f}" for (layer, width), time in times.items() if width == "w8a8")
     print(f"{level}: {CEILINGS[level][0]} {best[CEILINGS[level][0]]:.1f} MAC/ns; W8A8 in µs: {rates}\n", flush=True)
     return cells
 
@@ -118,6 +159,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--levels", default="", help=f"of {','.join(LEVELS)}; all of this CPU by default")
     parser.add_argument("--only", default="", help="comma separated parts of the names of layers, as of bench/kernels.py")
+    parser.add_argument("--pairs", action="store_true", help="instead all 64 pairs of widths of one layer, each × W8A8")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.1, help="of a layer at a width in a round")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "kernels")
@@ -127,6 +169,9 @@ def main() -> int:
     present = flags()
     levels = [name for name in listed(options.levels, LEVELS, "level", parser) if not needs[name] or needs[name] in present]
     print(f"{processor()}, {datetime.date.today().isoformat()}, one thread, least of {options.rounds} rounds.\n", flush=True)
+    if options.pairs:
+        print_pairs(levels, options)
+        return 0
     parts = [part for part in options.only.split(",") if part]
     goals = [goal for goal in GOALS if not parts or any(part in goal.layer for part in parts)]
     columns = {level: figures(level, goals, options) for level in levels}

@@ -56,36 +56,49 @@ bool has(const std::string &features, const std::string &name) {
   return ("," + features + ",").find("," + name + ",") != std::string::npos;
 }
 
-/// The chain that bounds a family on a target, by what it counts a multiply-accumulate of codes as.
-std::string ceilingOf(const std::string &family, const std::string &features) {
-  if (family == "amx")
-    return "tdpbusd";
+struct Widths {
+  unsigned weights = 0, activations = 0; ///< In bits; 0: none in the candidate's name.
+};
+
+Widths widthsOf(const char *candidate) {
+  Widths widths;
+  if (std::sscanf(candidate, "w%ua%u", &widths.weights, &widths.activations) != 2)
+    return {};
+  return widths;
+}
+
+/// The chain that bounds a family on a target, by what it counts a multiply-accumulate of codes as; "" where loads and
+/// stores do (depthwise) or no chain is measured.
+std::string ceilingOf(const std::string &family, const std::string &features, Widths widths) {
+  std::string wide = has(features, "avx512bw") ? " zmm" : has(features, "avx2") ? " ymm" : " xmm";
+  if (family.find("amx") != std::string::npos)
+    return "tdpbusd, 2x2 tiles, operands from L1";
+  if (family.find("depthwise") != std::string::npos)
+    return "";
+  if (family.find("real") != std::string::npos)
+    return "vfmadd231ps" + wide;
   if (family == "popcount")
-    return "vpxord + vpopcntd + vpaddd zmm (1-bit MAC)";
+    return has(features, "avx512vpopcntdq") ? "vpxord + vpopcntd + vpaddd zmm (1-bit MAC)" : "";
   if (family == "table-dot")
     return "vpermb + vpdpbusd zmm (1-bit weights)";
   if (family == "table")
-    return std::string("vpshufb + vpaddb ") + (has(features, "avx512bw") ? "zmm" : has(features, "avx2") ? "ymm" : "xmm") +
-           " (1-bit weights)";
+    return "vpshufb + vpaddb" + wide + " (1-bit weights)";
   if (has(features, "avx512vnni"))
     return "vpdpbusd zmm";
   if (has(features, "avxvnni"))
     return "vpdpbusd ymm";
-  if (has(features, "avx512bw"))
-    return "vpmaddubsw + vpaddw zmm";
-  return has(features, "avx2") ? "vpmaddubsw + vpaddw ymm" : "vpmaddwd + vpaddd xmm";
+  // Pairs of eight-bit weights and codes do not fit 16 bits (docs/kernels.md, R9).
+  bool pairs = has(features, "avx2") && widths.weights + widths.activations < 16;
+  return (pairs ? "vpmaddubsw + vpaddw" : "vpmaddwd + vpaddd") + wide;
 }
 
 /// Pairs of bits that a popcount kernel counts for a multiply-accumulate, or sums that tables are asked for; 1 in other
 /// families.
-double pairsOfBits(const std::string &family, const char *candidate) {
-  unsigned weights = 1, activations = 1;
-  if (std::sscanf(candidate, "w%ua%u", &weights, &activations) != 2)
-    return 1;
+double pairsOfBits(const std::string &family, Widths widths) {
   if (family == "popcount")
-    return double(weights) * activations;
+    return double(widths.weights) * widths.activations;
   unsigned mostOfTable = family == "table" ? 4 : family == "table-dot" ? 6 : 0;
-  return mostOfTable ? double(weights) * (activations > mostOfTable ? 2 : 1) : 1;
+  return mostOfTable ? double(widths.weights) * (widths.activations > mostOfTable ? 2 : 1) : 1;
 }
 
 /// A session on one artifact, and what its heaviest layer took in the last run.
@@ -167,10 +180,10 @@ void measure(benchmark::State &state, Artifact &artifact, uint32_t candidate, co
   const char *family = artifact.descriptor().kernels[dispatch.kernel].family;
   double rate = double(dispatch.macs) / double(std::max<uint64_t>(least, 1));
   state.counters["GMAC/s"] = rate;
-  auto ceiling = ceilings.find(ceilingOf(family, artifact.descriptor().features));
+  Widths widths = widthsOf(artifact.descriptor().variants[candidate].name);
+  auto ceiling = ceilings.find(ceilingOf(family, artifact.descriptor().features, widths));
   if (ceiling != ceilings.end() && ceiling->second > 0)
-    state.counters["share"] =
-        rate * pairsOfBits(family, artifact.descriptor().variants[candidate].name) / ceiling->second;
+    state.counters["share"] = rate * pairsOfBits(family, widths) / ceiling->second;
   state.SetLabel(family);
 }
 

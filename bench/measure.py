@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -213,6 +214,13 @@ def score(bench: Bench, workload: datasets.Workload, network: Network,
         expected = onnx_runtime(bench.model_file(workload.model))(inputs)
         return datasets.agreement(outputs, expected), outputs
     return datasets.top1(outputs, labels, workload.background), outputs
+
+
+def flags() -> set[str]:
+    """What /proc/cpuinfo says that this CPU has."""
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    found = re.search(r"^flags\s*:(.*)$", text, re.M)
+    return set(found[1].split()) if found else set()
 
 
 def processor() -> str:

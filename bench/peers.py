@@ -203,15 +203,9 @@ def measured(network: Network, threads: int, levels: list[str], options: argpars
     return cells
 
 
-def flags() -> set[str]:
-    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    found = re.search(r"^flags\s*:(.*)$", text, re.M)
-    return set(found[1].split()) if found else set()
-
-
 def results_file() -> pathlib.Path:
     slug = re.sub(r"[^a-z0-9]+", "-", measure.processor().split(" (")[0].lower()).strip("-")
-    level = next((name for name in ("amx_int8", "avx512_vnni", "avx_vnni", "avx2") if name in flags()), "x86-64")
+    level = next((name for name in ("amx_int8", "avx512_vnni", "avx_vnni", "avx2") if name in measure.flags()), "x86-64")
     return peer_page.RESULTS / f"{slug}-{level.replace('_', '-')}.json"
 
 
@@ -256,7 +250,7 @@ def parsed() -> argparse.Namespace:
 
 def main() -> int:
     options = parsed()
-    path, present = results_file(), flags()
+    path, present = results_file(), measure.flags()
     levels = [name for name in options.levels if not LEVELS[name].needs or LEVELS[name].needs in present]
     for name in set(options.levels) - set(levels):
         print(f"level {name} skipped: this CPU has no {LEVELS[name].needs}", file=sys.stderr)

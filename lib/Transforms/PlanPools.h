@@ -10,7 +10,7 @@
 
 namespace anybit {
 
-/// Kernel functions of a module, one per distinct text.
+/// Kernel functions of a module, one per distinct body.
 class KernelPool {
 public:
   explicit KernelPool(mlir::ModuleOp module) : module(module) {}
@@ -22,7 +22,7 @@ public:
 
 private:
   mlir::ModuleOp module;
-  llvm::StringMap<mlir::FlatSymbolRefAttr> byText;
+  std::multimap<uint64_t, mlir::func::FuncOp> byHash;
 };
 
 /// Constants of a module, one per distinct content.

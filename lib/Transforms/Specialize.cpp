@@ -43,11 +43,9 @@ struct Specialize : impl::SpecializeBase<Specialize> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto main = module.lookupSymbol<func::FuncOp>("main");
-    if (!main)
-      return;
     SmallVector<std::string> known = moduleCandidates(module);
-    std::optional<unsigned> argument = candidateArgument(main);
-    if (known.empty() || !argument)
+    std::optional<unsigned> argument = main ? candidateArgument(main) : std::nullopt;
+    if (main && (known.empty() || !argument))
       return nameSingle(main);
     SmallVector<std::string> wanted(candidates.begin(), candidates.end());
     for (const std::string &name : wanted.empty() ? known : wanted) {
@@ -56,10 +54,30 @@ struct Specialize : impl::SpecializeBase<Specialize> {
         module.emitError("the model has no candidate ") << name << ", it has " << llvm::join(known, ", ");
         return signalPassFailure();
       }
-      if (failed(specialize(main, *argument, found - known.begin(), name)))
+      if (failed(main ? specialize(main, *argument, found - known.begin(), name) : moveToEnd(module, name)))
         return signalPassFailure();
     }
-    main.erase();
+    if (main)
+      main.erase();
+    else
+      eraseOthers(module, wanted);
+  }
+
+  /// Of a module that has a function for each candidate.
+  LogicalResult moveToEnd(ModuleOp module, StringRef name) {
+    auto function = module.lookupSymbol<func::FuncOp>(name);
+    if (!function)
+      return module.emitError("there is neither @main nor a function of candidate ") << name;
+    function->moveBefore(module.getBody(), module.getBody()->end());
+    return success();
+  }
+
+  void eraseOthers(ModuleOp module, ArrayRef<std::string> wanted) {
+    if (wanted.empty())
+      return;
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (function->hasAttr("anybit.candidate") && !llvm::is_contained(wanted, function.getName()))
+        function.erase();
   }
 
   void nameSingle(func::FuncOp main) {

@@ -120,6 +120,10 @@ TARGETS = {"x86-64": set(), "x86-64-v3": {"avx2", "fma"}, "x86-64-v4": {"avx512f
            VNNI: {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"}, "native": set(), AVX_VNNI: {"avx2", "fma", "avx_vnni"}}
 
 
+# Targets that differ in their registers, not only in dot products; `native` has the widest.
+REGISTER_TARGETS = ["x86-64", "x86-64-v3", "native"]
+
+
 def vector_targets() -> list[str]:
     """Targets whose kernels differ where nothing is counted, looked up or tiled: `native` is the one with VNNI there,
     if this CPU has that."""

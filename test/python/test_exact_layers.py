@@ -120,7 +120,7 @@ def test_pools(kind, tmp_path):
 
 
 @pytest.mark.parametrize("channels,width", [(2, 16), (3, 17), (3, 40), (4, 33), (5, 40), (3, 3)])
-@pytest.mark.parametrize("target", exact.TARGETS)
+@pytest.mark.parametrize("target", exact.REGISTER_TARGETS)
 def test_planes(target, channels, width, tmp_path):
     """The quantizer of a picture, whose planes become positions; codes of what no code can represent, too."""
     exact.need_target(target)

@@ -20,7 +20,7 @@ def numbers(channels, width):
     return x
 
 
-@pytest.mark.parametrize("target", exact.TARGETS)
+@pytest.mark.parametrize("target", exact.REGISTER_TARGETS)
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_layouts(channels, target, tmp_path):
     """Codes of x are transposed on the way in; reals and codes are transposed on the way out of a pool."""

@@ -8,7 +8,8 @@ def Specialize : Pass<"anybit-specialize", "::mlir::ModuleOp"> {
   let description = [{
     Clones `@main` once per candidate and substitutes the candidate's index for the argument marked
     `anybit.candidate`. `anybit-fold-constants` then turns every `msq.select` into its row. A module without candidates
-    has one, named `f32` if nothing in it is quantized and `default` otherwise.
+    has one, named `f32` if nothing in it is quantized and `default` otherwise. A module that has functions of candidates
+    already (the importer makes them where shapes depend on the candidate) keeps those that are asked for.
 
     Example: test/lit/Transforms/specialize.mlir.
   }];

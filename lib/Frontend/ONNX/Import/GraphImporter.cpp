@@ -69,9 +69,8 @@ void GraphImporter::poison(const Node &node) {
 
 /// Reports that input `i` is no constant.
 static LogicalResult refuseComputed(NodeContext &context, unsigned i) {
-  std::string but = context.butCandidate(i);
-  return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] + ") must be known at compile time" +
-                             but + (but.empty() ? "; make it a constant or fold it" : "; use one for all candidates"));
+  return context.unsupported("input " + Twine(i) + " (" + context.node.inputs[i] +
+                             ") must be known at compile time; make it a constant or fold it");
 }
 
 /// Reports that an operator which is only folded has inputs that are no constants.

@@ -36,6 +36,8 @@ public:
   const Model &model;
   std::vector<Problem> &problems;
   llvm::StringMap<Entry> entries;
+  /// A node was refused that depends on the candidate: it may be supported once that is chosen.
+  bool needsCandidate = false;
   /// Bytes of the constants that folding has made, and what they may come to.
   int64_t foldedBytes = 0;
   const int64_t foldedLimit;

@@ -26,14 +26,18 @@ void anybit::onnx::loadImportDialects(MLIRContext &context) {
 }
 
 namespace {
-/// The function around an imported graph.
-class ModelImporter {
+/// The function around an imported graph: `main` with the candidate as an argument, or that of one candidate.
+class FunctionImporter {
 public:
-  ModelImporter(MLIRContext &context, const Model &model, const ImportOptions &options, std::vector<Problem> &problems)
-      : model(model), options(options), problems(problems), builder(&context),
-        graph(builder, model, options.foldedBytes, problems) {}
+  FunctionImporter(ModuleOp module, const Model &model, const ImportOptions &options, std::vector<Problem> &problems,
+                   std::optional<size_t> candidate = std::nullopt)
+      : model(model), options(options), problems(problems), candidate(candidate),
+        builder(OpBuilder::atBlockEnd(module.getBody())), graph(builder, model, options.foldedBytes, problems) {}
 
-  OwningOpRef<ModuleOp> run();
+  /// Null after a report.
+  func::FuncOp run();
+  /// Whether what was reported may be supported for every candidate alone.
+  bool needsCandidate() const { return graph.needsCandidate; }
 
 private:
   bool isCandidate(const ValueInfo &info) const { return !model.candidates.empty() && info.name == candidateName; }
@@ -49,6 +53,9 @@ private:
   const Model &model;
   const ImportOptions &options;
   std::vector<Problem> &problems;
+  const std::optional<size_t> candidate;
+  /// The inputs that are arguments of the function.
+  SmallVector<const ValueInfo *> inputs;
   OpBuilder builder;
   GraphImporter graph;
 };
@@ -65,7 +72,7 @@ static std::string refusalOf(ArrayRef<int64_t> dims) {
   return "";
 }
 
-std::optional<int64_t> ModelImporter::dimensionOf(const ValueInfo &info, size_t index) {
+std::optional<int64_t> FunctionImporter::dimensionOf(const ValueInfo &info, size_t index) {
   const Dimension &dimension = info.dims[index];
   if (dimension.value)
     return dimension.value;
@@ -82,7 +89,7 @@ std::optional<int64_t> ModelImporter::dimensionOf(const ValueInfo &info, size_t 
   return std::nullopt;
 }
 
-RankedTensorType ModelImporter::argumentType(const ValueInfo &info) {
+RankedTensorType FunctionImporter::argumentType(const ValueInfo &info) {
   Type element = elementTypeOf(builder.getContext(), info.type);
   bool isSubByte = info.type != ElementType::Int8 && info.type != ElementType::UInt8 && element && element.isInteger(8);
   if (!element || isSubByte) {
@@ -114,7 +121,7 @@ RankedTensorType ModelImporter::argumentType(const ValueInfo &info) {
   return RankedTensorType::get(dims, info.type == ElementType::UInt8 ? builder.getIntegerType(8, false) : element);
 }
 
-void ModelImporter::defineInput(const ValueInfo &info, BlockArgument argument) {
+void FunctionImporter::defineInput(const ValueInfo &info, BlockArgument argument) {
   Entry &entry = graph.entries[info.name];
   auto type = cast<RankedTensorType>(argument.getType());
   entry.state = refusalOf(type.getShape()).empty() ? Entry::State::Value : Entry::State::Poisoned;
@@ -128,7 +135,7 @@ void ModelImporter::defineInput(const ValueInfo &info, BlockArgument argument) {
   entry.fromInput = !entry.fromCandidate;
 }
 
-Value ModelImporter::resultOf(const ValueInfo &info) {
+Value FunctionImporter::resultOf(const ValueInfo &info) {
   Entry &entry = graph.entries[info.name];
   Location loc = NameLoc::get(builder.getStringAttr(info.name));
   if (entry.state == Entry::State::Poisoned)
@@ -163,14 +170,16 @@ Value ModelImporter::resultOf(const ValueInfo &info) {
   return value;
 }
 
-void ModelImporter::setArgumentAttributes(func::FuncOp function) {
-  for (auto [i, info] : llvm::enumerate(model.graph.inputs)) {
-    function.setArgAttr(i, "anybit.name", builder.getStringAttr(info.name));
-    if (isCandidate(info))
+void FunctionImporter::setArgumentAttributes(func::FuncOp function) {
+  for (auto [i, info] : llvm::enumerate(inputs)) {
+    function.setArgAttr(i, "anybit.name", builder.getStringAttr(info->name));
+    if (isCandidate(*info))
       function.setArgAttr(i, "anybit.candidate", builder.getUnitAttr());
   }
   for (auto [i, info] : llvm::enumerate(model.graph.outputs))
     function.setResultAttr(i, "anybit.name", builder.getStringAttr(info.name));
+  if (candidate)
+    function->setAttr("anybit.candidate", builder.getStringAttr(model.candidates[*candidate]));
 }
 
 /// Erases what nothing uses: constants that were reshaped, nodes without a path to an output.
@@ -180,22 +189,28 @@ static void eraseDeadOps(Block &block) {
       op.erase();
 }
 
-OwningOpRef<ModuleOp> ModelImporter::run() {
+func::FuncOp FunctionImporter::run() {
   size_t before = problems.size();
   Location loc = NameLoc::get(builder.getStringAttr(model.graph.name));
-  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-  builder.setInsertionPointToEnd(module->getBody());
   SmallVector<Type> arguments;
-  for (const ValueInfo &info : model.graph.inputs)
-    arguments.push_back(argumentType(info));
+  for (const ValueInfo &info : model.graph.inputs) {
+    Type type = argumentType(info);
+    if (candidate && isCandidate(info)) {
+      graph.defineConstant(info.name, tensorOf(ElementType::Int64, {}, std::vector<int64_t>{int64_t(*candidate)}));
+      continue;
+    }
+    arguments.push_back(type);
+    inputs.push_back(&info);
+  }
   if (llvm::is_contained(arguments, Type())) {
     graph.reportUnknownOperators(model.graph);
     return {};
   }
-  auto function = func::FuncOp::create(builder, loc, "main", builder.getFunctionType(arguments, {}));
+  StringRef name = candidate ? StringRef(model.candidates[*candidate]) : "main";
+  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType(arguments, {}));
   builder.setInsertionPointToEnd(function.addEntryBlock());
-  for (auto [info, argument] : llvm::zip_equal(model.graph.inputs, function.getArguments()))
-    defineInput(info, argument);
+  for (auto [info, argument] : llvm::zip_equal(inputs, function.getArguments()))
+    defineInput(*info, argument);
   (void)graph.importGraph(model.graph);
   SmallVector<Value> results;
   for (const ValueInfo &info : model.graph.outputs)
@@ -206,6 +221,12 @@ OwningOpRef<ModuleOp> ModelImporter::run() {
   function.setType(builder.getFunctionType(arguments, ValueRange(results).getTypes()));
   setArgumentAttributes(function);
   eraseDeadOps(function.getBody().front());
+  return function;
+}
+
+static OwningOpRef<ModuleOp> emptyModule(MLIRContext &context, const Model &model, const ImportOptions &options) {
+  Builder builder(&context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(NameLoc::get(builder.getStringAttr(model.graph.name)));
   module.get()->setAttr("anybit.model", builder.getStringAttr(options.name.empty() ? model.graph.name : options.name));
   if (!model.candidates.empty()) {
     SmallVector<StringRef> names(model.candidates.begin(), model.candidates.end());
@@ -214,12 +235,52 @@ OwningOpRef<ModuleOp> ModelImporter::run() {
   return module;
 }
 
+/// Reports outputs that are of one type at the first candidate and of another here.
+static void compareResults(const Model &model, func::FuncOp first, func::FuncOp other, std::vector<Problem> &problems) {
+  for (auto [info, a, b] : llvm::zip_equal(model.graph.outputs, first.getResultTypes(), other.getResultTypes()))
+    if (a != b)
+      problems.push_back({Problem::Kind::Unsupported,
+                          "output \"" + info.name + "\" is " + formatDims(cast<RankedTensorType>(a).getShape()) +
+                              " at " + first.getName().str() + " and " +
+                              formatDims(cast<RankedTensorType>(b).getShape()) + " at " + other.getName().str() +
+                              "; give it one shape at all candidates"});
+}
+
+/// A function for each candidate, of a model whose shapes or branches depend on it (convention C4).
+static OwningOpRef<ModuleOp> importCandidates(MLIRContext &context, const Model &model, const ImportOptions &options,
+                                              std::vector<Problem> &problems) {
+  OwningOpRef<ModuleOp> module = emptyModule(context, model, options);
+  size_t before = problems.size();
+  func::FuncOp first;
+  for (size_t i = 0; i < model.candidates.size(); ++i) {
+    func::FuncOp function = FunctionImporter(*module, model, options, problems, i).run();
+    if (!function)
+      return {};
+    first = first ? first : function;
+    compareResults(model, first, function, problems);
+  }
+  return problems.size() == before ? std::move(module) : OwningOpRef<ModuleOp>();
+}
+
+static OwningOpRef<ModuleOp> importFunctions(MLIRContext &context, const Model &model, const ImportOptions &options,
+                                             std::vector<Problem> &problems) {
+  OwningOpRef<ModuleOp> module = emptyModule(context, model, options);
+  size_t before = problems.size();
+  FunctionImporter importer(*module, model, options, problems);
+  if (importer.run())
+    return module;
+  if (!importer.needsCandidate())
+    return {};
+  problems.resize(before);
+  return importCandidates(context, model, options, problems);
+}
+
 OwningOpRef<ModuleOp> anybit::onnx::importModel(MLIRContext &context, const Model &model, const ImportOptions &options,
                                                 std::vector<Problem> &problems) {
   loadImportDialects(context);
   std::string said;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) { said += diagnostic.str() + "; "; });
-  OwningOpRef<ModuleOp> module = ModelImporter(context, model, options, problems).run();
+  OwningOpRef<ModuleOp> module = importFunctions(context, model, options, problems);
   if (!module || succeeded(verify(*module)))
     return module;
   // Every handler checks what the verifier checks; if one forgets, say what and refuse.

@@ -10,10 +10,8 @@ static LogicalResult importIf(NodeContext &ctx) {
     for (StringRef name : {"then_branch", "else_branch"})
       if (const onnx::Attribute *branch = ctx.attribute(name, onnx::Attribute::Kind::Graph); branch && branch->graph)
         ctx.reportUnknownOperators(*branch->graph);
-    std::string but = ctx.butCandidate(0);
-    return ctx.unsupported(
-        "the condition " + ctx.node.inputs[0] + " must be one constant" + but +
-        (but.empty() ? "; branches are chosen at compile time" : "; compute both branches and choose with Where"));
+    return ctx.unsupported("the condition " + ctx.node.inputs[0] +
+                           " must be one constant; branches are chosen at compile time");
   }
   const onnx::Attribute *branch =
       ctx.attribute(*condition != 0 ? "then_branch" : "else_branch", onnx::Attribute::Kind::Graph);

@@ -13,8 +13,7 @@ static std::optional<int64_t> zeroOf(NodeContext &ctx) {
   std::optional<double> zero = ctx.scalar(2);
   if (zero && *zero == std::floor(*zero) && std::abs(*zero) < double(1 << 24))
     return int64_t(*zero);
-  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " must be one constant whole number" +
-                        ctx.butCandidate(2));
+  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " must be one constant whole number");
   return std::nullopt;
 }
 
@@ -92,7 +91,7 @@ static std::string emitOnReals(Expansion &e, NodeContext &ctx, const QuantSpec &
 static LogicalResult importOnReals(NodeContext &ctx, QuantSpec spec) {
   if (!spec.bits)
     return ctx.unsupported("the bit width " + ctx.node.inputs[3] + " must be constant for rounding_mode " +
-                           spec.rounding + " and narrow " + Twine(int(spec.isNarrow)) + ctx.butCandidate(3));
+                           spec.rounding + " and narrow " + Twine(int(spec.isNarrow)));
   Expansion e(ctx);
   if (*spec.bits > 8)
     return (void)emitOnReals(e, ctx, spec, e.result()), failure(ctx.failed());
@@ -130,8 +129,7 @@ static LogicalResult importQuant(NodeContext &ctx) {
   bool isShifted = spec->isSigned && spec->zero != 0;
   if (isShifted && (!spec->bits || spec->isBipolar()))
     return ctx.unsupported("the bit width " + ctx.node.inputs[3] +
-                           " must be constant and at least 2 where a signed range has a zero point" +
-                           ctx.butCandidate(3));
+                           " must be constant and at least 2 where a signed range has a zero point");
   Quantizer quantizer;
   std::optional<int64_t> axis;
   if (!(quantizer.scale = broadcastParameter(ctx, 1, axis)))

@@ -72,8 +72,7 @@ static Value emitZeroPoint(NodeContext &ctx, bool isUnsigned, int64_t bias) {
   }
   if (bias == 0)
     return emitToI32(ctx.b, emitReshape(ctx.b, ctx.value(2), parameterDims(ctx, 2)), isUnsigned);
-  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " of a signed type must be constant" +
-                        ctx.butCandidate(2));
+  (void)ctx.unsupported("the zero point " + ctx.node.inputs[2] + " of a signed type must be constant");
   return {};
 }
 
@@ -134,10 +133,6 @@ struct Blocks {
 
 /// The blocks of a computed tensor; nothing after a report. They are float ops: numerics N2 has no such format.
 static std::optional<Blocks> spreadBlocks(NodeContext &ctx, Expansion &e, int64_t block) {
-  unsigned computed = ctx.constant(1) ? 2 : 1;
-  if (std::string but = ctx.butCandidate(computed); !but.empty())
-    return (void)ctx.unsupported("the parameter " + ctx.node.inputs[computed] + " of blocks must be constant" + but),
-           std::nullopt;
   if (block < 0 || !ctx.constant(1) || (ctx.has(2) && !ctx.constant(2)) || ctx.type(1) != ElementType::Float)
     return (void)ctx.unsupported("block_size is " + Twine(block) +
                                  "; blocks need float scales and zero points that are constant"),

@@ -98,8 +98,7 @@ static LogicalResult importIdentity(NodeContext &ctx) { return ctx.resultAlias(0
 
 static LogicalResult importDropout(NodeContext &ctx) {
   if (std::optional<double> training = ctx.scalar(2); ctx.has(2) && (!training || *training != 0))
-    return ctx.unsupported("training_mode is not the constant false" + ctx.butCandidate(2) +
-                           "; export the model for inference");
+    return ctx.unsupported("training_mode is not the constant false; export the model for inference");
   return importIdentity(ctx);
 }
 

@@ -63,6 +63,8 @@ LogicalResult NodeContext::unsupported(const Twine &reason) {
 }
 
 void NodeContext::unsupportedButKnown(const Twine &reason) {
+  for (unsigned i = 0; i < inputs(); ++i)
+    importer.needsCandidate |= has(i) && entry(i).fromCandidate;
   importer.problems.push_back({Problem::Kind::Unsupported, describe(node, reason)});
 }
 
@@ -88,10 +90,6 @@ std::optional<double> NodeContext::scalar(unsigned i) const {
 Value NodeContext::value(unsigned i) { return importer.valueOf(node.inputs[i]); }
 
 Value NodeContext::storedValue(unsigned i) { return importer.storedValueOf(node.inputs[i]); }
-
-std::string NodeContext::butCandidate(unsigned i) const {
-  return has(i) && entry(i).fromCandidate ? ", but depends on `candidate`" : "";
-}
 
 Dims NodeContext::ints(unsigned i) {
   const Tensor *tensor = constant(i);

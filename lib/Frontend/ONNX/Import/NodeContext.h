@@ -28,7 +28,7 @@ struct Entry {
   Dims dims;
   /// Depends on an input of the graph other than the candidate; a weight does not.
   bool fromInput = false;
-  /// Depends on the candidate.
+  /// Depends on the candidate, which is not chosen yet.
   bool fromCandidate = false;
   /// The stored codes are the codes of the file plus this: int8 with a zero point is kept as unsigned bytes.
   int64_t bias = 0;
@@ -69,8 +69,6 @@ public:
   mlir::Value value(unsigned i);
   /// As `value`, but codes as they are stored (`Entry::bias`).
   mlir::Value storedValue(unsigned i);
-  /// ", but depends on `candidate`" if input `i` does, else "": for messages that ask for a constant.
-  std::string butCandidate(unsigned i) const;
   /// The int32 or int64 elements of a constant input of rank 0 or 1.
   Dims ints(unsigned i);
 
