@@ -14,13 +14,15 @@ PEERS = ("ONNX Runtime f32", "ONNX Runtime int8", "OpenVINO int8", "LiteRT int8"
 # title, our column, the peer's column, the most that the ratio may be
 BOUNDS = (("w8a8 ÷ OpenVINO", "w8a8", "OpenVINO int8", 1.), ("w8a8 ÷ ONNX Runtime", "w8a8", "ONNX Runtime int8", .8),
           ("w8a8 ÷ LiteRT", "w8a8", "LiteRT int8", .8), ("f32 ÷ ONNX Runtime", "f32", "ONNX Runtime f32", 1.15))
+# How many times as fast two threads are at least, w8a8.
+TWO_THREADS = {"resnet18": 1.8, "resnet50": 1.8, "mobilenetv2": 1.6}
 TINY = ("kws", "resnet8", "vww", "ad")
 HEAD = """# Performance
 
 Whole networks, one sample, beside other engines, in ms. Written by `bench/peers.py` from `bench/results/peers`, the
 latest figures of each CPU. Engines run in processes of their own and take turns of 0.15 s on the same machine; a figure
 is the least of all turns, which a machine that also does other work disturbs least of all; compare figures of one row,
-not of different rows. `load` is the number of processes that ran or waited, ours among them, when a row ended.
+not of different rows, but for the last column of two threads: one call of `peers.py` measured the rows of one thread just before. `load` is the number of processes that ran or waited, ours among them, when a row ended.
 
 OpenVINO and IREE int8 compute the QDQ file of ONNX Runtime's own quantizer; LiteRT computes the int8 files of MLPerf
 Tiny, which others trained and quantized. ResNet-18, ResNet-50 and MobileNetV1 have random weights. Ours are the C
@@ -71,12 +73,22 @@ def _machine(kept: dict[str, Any]) -> list[str]:
     for threads, networks in sorted(kept["figures"].items()):
         lines += [f"### {threads} thread{'s' if int(threads) > 1 else ''}", ""]
         for group in ([n for n in networks if n not in TINY], [n for n in networks if n in TINY]):
-            lines += _native(networks, group) + _levels(networks, group)
+            lines += _native(networks, group, kept["figures"]["1"] if threads != "1" else {}) + _levels(networks, group)
     return [*lines, *_skipped(kept)]
 
 
-def _native(networks: dict[str, Any], names: list[str]) -> list[str]:
-    """All instruction sets of the machine."""
+def _faster(name: str, cells: dict[str, Any], single: dict[str, Any]) -> str:
+    """How many times as fast w8a8 is as on one thread."""
+    here, alone = (_number(row, "native/w8a8") for row in (cells, single.get(name, {"ms": {}})["ms"]))
+    if not here or not alone:
+        return ""
+    least = TWO_THREADS.get(name)
+    ratio = f"{alone / here:.2f}" if not least or alone >= least * here else f"**{alone / here:.2f}**"
+    return ratio + (f" (≥ {least:g})" if least else "")
+
+
+def _native(networks: dict[str, Any], names: list[str], single: dict[str, Any]) -> list[str]:
+    """All instruction sets of the machine; `single`: the figures of one thread, for those of more."""
     rows = []
     for name in names:
         cells = networks[name]["ms"]
@@ -84,9 +96,9 @@ def _native(networks: dict[str, Any], names: list[str]) -> list[str]:
             continue
         rows.append([name, *(_text(_number(cells, f"native/{c}")) for c in (*OURS, *PEERS)),
                      *(_ratio(cells, f"native/{own}", f"native/{other}", bound) for _, own, other, bound in BOUNDS),
-                     f"{networks[name]['load']}", networks[name]["date"]])
+                     _faster(name, cells, single), f"{networks[name]['load']}", networks[name]["date"]])
     titles = [f"{title} (≤ {bound:g})" for title, _, _, bound in BOUNDS]
-    return _table(["network", *OURS, *PEERS, *titles, "load", "date"], rows) if rows else []
+    return _table(["network", *OURS, *PEERS, *titles, "w8a8, times as fast as one thread", "load", "date"], rows) if rows else []
 
 
 def _levels(networks: dict[str, Any], names: list[str]) -> list[str]:
