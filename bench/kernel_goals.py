@@ -125,7 +125,10 @@ PAIRS = dataclasses.replace(next(case for case in CASES if case.name == GEMM), n
 def print_pairs(levels: list[str], options: argparse.Namespace) -> None:
     """Table of all pairs of widths of one layer, times W8A8: rows are weights, columns codes."""
     for level in levels:
-        times, *_ = least_times({PAIRS.name: artifact(PAIRS, LEVELS[level].target, options.work)}, options)
+        files = {PAIRS.name: artifact(PAIRS, LEVELS[level].target, options.work)}
+        times, *_ = found = least_times(files, options)
+        if options.keep:
+            with_earlier(level, files, found, options.keep)
         print(f"{LAYERS[GEMM]}, {level}, × W8A8:\n")
         print("| | " + " | ".join(f"A{a}" for a in range(8, 0, -1)) + " |\n|---|" + "---|" * 8)
         for w in range(8, 0, -1):
