@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -77,12 +78,23 @@ class Runner:
         return answer
 
     def turn(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
         for column, candidate in self.columns.items():
             if self.best.get(column, 0) > SLOW:
                 continue
             self.process.stdin.write(f"{SLICE} {candidate}\n")
             self.process.stdin.flush()
             self.best[column] = min(self.best.get(column, np.inf), float(self.line()))
+        self.rest()
+
+    def rest(self) -> None:
+        """Stops the process: threads that wait by spinning would take the others' cores."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.close()
+        self.process.wait()
 
 
 class Network:
@@ -158,6 +170,7 @@ def start(network: Network, engine: str, file: pathlib.Path, threads: int, colum
     if answer != "ready":
         process.kill()
         raise Missing(answer.removeprefix("missing "))
+    runner.rest()
     return runner
 
 
@@ -193,13 +206,16 @@ def measured(network: Network, threads: int, levels: list[str], options: argpars
             reason = " ".join(f"{error}".split())
             print(f"  skipped {', '.join(columns)}: {reason}", file=sys.stderr, flush=True)
             cells |= dict.fromkeys(columns, reason)
-    for _ in range(options.rounds):
+    try:
+        for _ in range(options.rounds):
+            for runner in runners:
+                runner.turn()
         for runner in runners:
-            runner.turn()
-    for runner in runners:
-        cells |= {column: float(f"{value:.4g}") for column, value in runner.best.items()}
-        runner.process.stdin.close()
-        runner.process.wait()
+            cells |= {column: float(f"{value:.4g}") for column, value in runner.best.items()}
+            runner.end()
+    finally:
+        for runner in runners:
+            runner.process.kill()  # A stopped one would not see that its input has ended.
     return cells
 
 

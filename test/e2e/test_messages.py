@@ -168,7 +168,7 @@ def on_terminal(*arguments):
 
 
 def test_progress_on_a_terminal_only(folder, tmp_path):
-    layers, seconds = 12, 0.0
+    layers, seconds = 48, 0.0
     while seconds < 4:  # long enough on this machine for a bar after two seconds
         layers *= 2
         package_models.write_deep(tmp_path / "deep.onnx", layers)
