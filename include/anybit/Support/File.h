@@ -13,7 +13,8 @@ namespace anybit {
 /// "-" (standard output) and "/dev/null".
 llvm::Error writeFile(llvm::StringRef path, llvm::ArrayRef<llvm::ArrayRef<char>> parts);
 
-/// What `writeFile` would say of `path` now, before long work: it cannot be written, or it is `input`, which would be lost.
+/// What `writeFile` would say of `path` now, before long work: it cannot be written, or it is `input`, which would be
+/// lost.
 llvm::Error checkOutput(llvm::StringRef path, llvm::StringRef input);
 
 } // namespace anybit

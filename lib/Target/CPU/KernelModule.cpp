@@ -102,8 +102,8 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned level
   builder.crossRegisterProxies(loops, functions, graphs, modules);
   static const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
                                                    llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
-  llvm::ModulePassManager passes = level == 0 ? builder.buildO0DefaultPipeline(levels[0])
-                                              : builder.buildPerModuleDefaultPipeline(levels[level]);
+  llvm::ModulePassManager passes =
+      level == 0 ? builder.buildO0DefaultPipeline(levels[0]) : builder.buildPerModuleDefaultPipeline(levels[level]);
   passes.run(module, modules);
 }
 
