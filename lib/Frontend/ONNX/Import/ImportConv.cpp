@@ -46,37 +46,11 @@ static LogicalResult importConv(NodeContext &ctx) {
   return success();
 }
 
-/// Whether `op` becomes a constant once its operands are constants: what the pass fold-constants evaluates.
-static bool isEvaluated(Operation *op) {
-  if (auto generic = dyn_cast<linalg::GenericOp>(op))
-    return generic.getNumReductionLoops() == 0 && !generic.hasIndexSemantics() &&
-           generic.getBody()->getOps<tensor::ExtractOp>().empty();
-  return isa<arith::ConstantOp, tensor::EmptyOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp, linalg::TransposeOp,
-             msq::SelectOp, msq::MixBandsOp, msq::QuantizeOp>(op);
-}
-
-/// As many ops are looked at: files must not make the check long. Later stages refuse what is behind.
-static constexpr unsigned mostOps = 1000;
-
-/// Whether `value`, which depends on no input but the candidate, is a constant once the candidate is chosen.
-static bool becomesConstant(Value value) {
-  SmallVector<Value> open = {value};
-  llvm::SmallPtrSet<Operation *, 8> seen;
-  while (!open.empty() && seen.size() < mostOps) {
-    Operation *op = open.pop_back_val().getDefiningOp();
-    if (!op || !seen.insert(op).second)
-      continue;
-    if (!isEvaluated(op))
-      return false;
-    llvm::append_range(open, op->getOperands());
-  }
-  return true;
-}
-
 /// Reports statistics that no later stage folds into a factor and an offset (numerics N7).
 static void checkStatistics(NodeContext &ctx) {
   for (unsigned i = 1; i < 5; ++i) {
-    if (!ctx.entry(i).fromInput && becomesConstant(ctx.storedValue(i)))
+    // What else depends on the candidate alone is a constant when the model is imported for each.
+    if (ctx.constant(i) || ctx.storedValue(i).getDefiningOp<msq::SelectOp>())
       continue;
     ctx.unsupportedButKnown("input " + Twine(i) + " (" + ctx.node.inputs[i] +
                             ") is computed; statistics must be constants or rows of tables that `candidate` selects; "
