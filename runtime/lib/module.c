@@ -6,14 +6,27 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The loader takes a path under which it has opened a library before for that library, until it unloads it; descriptors
+   are used again. So each path is spelled in another way: the bits of a serial number are "/" and "/.". */
+enum { kSerialBits = 64, kPathBytes = 32 + 2 * kSerialBits };
+static void spell_path(int descriptor, char path[kPathBytes]) {
+  static _Atomic uint64_t opened;
+  uint64_t serial = atomic_fetch_add_explicit(&opened, 1, memory_order_relaxed);
+  int length = snprintf(path, kPathBytes, "/proc/self/fd");
+  for (int bit = 0; bit < kSerialBits; ++bit)
+    length += snprintf(path + length, (size_t)(kPathBytes - length), serial >> bit & 1 ? "/." : "/");
+  snprintf(path + length, (size_t)(kPathBytes - length), "/%d", descriptor);
+}
+
 /* Loads the file that was checked, not whatever its path names by now. */
 static anybit_status load(const anybit_artifact_file *file, anybit_module *module) {
-  char path[32];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", file->descriptor);
+  char path[kPathBytes];
+  spell_path(file->descriptor, path);
   module->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!module->library)
     return anybit_fail(ANYBIT_INVALID_ARTIFACT, "'%s' cannot be loaded: %s", file->path, dlerror());
@@ -41,15 +54,11 @@ anybit_status anybit_module_open(const char *path, anybit_module **out) {
     status = anybit_artifact_file_verify(&file);
   if (status == ANYBIT_OK)
     status = load(&file, module);
-  if (status == ANYBIT_OK) {
-    module->file = file.descriptor;
-    *out = module;
-    return ANYBIT_OK;
-  }
-  if (module && module->library)
-    dlclose(module->library);
-  free(module);
   anybit_artifact_file_close(&file);
+  if (status == ANYBIT_OK)
+    *out = module;
+  else
+    anybit_module_close(module);
   return status;
 }
 
@@ -66,7 +75,7 @@ anybit_status anybit_module_wrap(const anybit_module_descriptor *linked_in, anyb
   anybit_module *module = calloc(1, sizeof *module);
   if (!module)
     return anybit_fail(ANYBIT_OUT_OF_MEMORY, "no memory for a module (%zu bytes)", sizeof *module);
-  *module = (anybit_module){linked_in, needs, NULL, -1};
+  *module = (anybit_module){linked_in, needs, NULL};
   *out = module;
   return ANYBIT_OK;
 }
@@ -74,11 +83,8 @@ anybit_status anybit_module_wrap(const anybit_module_descriptor *linked_in, anyb
 void anybit_module_close(anybit_module *module) {
   if (!module)
     return;
-  if (module->library) {
-    anybit_artifact_file file = {module->file, NULL, 0, 0};
+  if (module->library)
     dlclose(module->library);
-    anybit_artifact_file_close(&file);
-  }
   free(module);
 }
 

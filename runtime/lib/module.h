@@ -13,8 +13,6 @@ struct anybit_module {
   const anybit_module_descriptor *descriptor;
   anybit_module_needs needs;
   void *library; /* NULL if linked in */
-  /* Stays open while the library is loaded: the loader knows libraries by path, and the path holds this number. */
-  int file;
 };
 
 /* Checks every index, offset, size and name that the runtime or a rebuild will rely on, and the CPU features. `origin`

@@ -94,6 +94,19 @@ TEST_F(Artifact, TwoFilesAreTwoModulesWhateverTheirDescriptors) {
   anybit_module_close(b);
 }
 
+TEST_F(Artifact, AFileIsNotTakenForAnotherThatWasOpenedTwice) {
+  fs::path other = folder / "other.so";
+  fs::copy_file(sealed, other);
+  anybit_module *kept = nullptr, *closed = nullptr, *next = nullptr;
+  ASSERT_EQ(anybit_module_open(sealed.c_str(), &kept), ANYBIT_OK);
+  ASSERT_EQ(anybit_module_open(sealed.c_str(), &closed), ANYBIT_OK);
+  anybit_module_close(closed); // frees a descriptor under which the loader still knows the library
+  ASSERT_EQ(anybit_module_open(other.c_str(), &next), ANYBIT_OK);
+  EXPECT_NE(anybit_module_descriptor_of(kept), anybit_module_descriptor_of(next));
+  anybit_module_close(next);
+  anybit_module_close(kept);
+}
+
 TEST_F(Artifact, SealingTwiceGivesTheSameFile) {
   ASSERT_EQ(anybit_seal_file(sealed.c_str()), ANYBIT_OK);
   std::ifstream in(sealed, std::ios::binary);
