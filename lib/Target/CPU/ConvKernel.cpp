@@ -69,7 +69,7 @@ private:
 
 ConvKernel::ConvKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
     : ColumnTile(builder, op, views, target), frame(g, arguments.inputView(), /*skipsColumns=*/false), form(findForm()),
-      dot(kb, lanes, form) {
+      dot(kb, target, lanes, form) {
   rows = chooseRows(target, form, vectors, g.positions());
   if (form == StepForm::WideWords)
     findBands();

@@ -70,10 +70,13 @@ static double formatDistance(const CostTable::Row &row, const LayerShape &layer,
   measured.planes = 1;
   measured.weightBits = row.weightBits;
   measured.inputBits = row.inputBits;
-  bool sameForm = formOf(measured, cpu) == formOf(layer, cpu);
-  // Of rows with the same kernels that of the very widths.
-  double widths = ratio(row.weightBits, layer.weightBits) + ratio(row.inputBits, layer.inputBits);
-  return 4 * ratio(measured.storageBits(), layer.storageBits()) + (sameForm ? 0 : 20) + 0.01 * widths;
+  StepForm form = formOf(layer, cpu);
+  double distance = 4 * ratio(measured.storageBits(), layer.storageBits()) + (formOf(measured, cpu) == form ? 0 : 20);
+  // VPDPBUSD makes one kernel of all widths that are stored alike: they must not differ by what two measurements do.
+  // Else the row of the very widths.
+  bool allAlike = form == StepForm::Dot;
+  return distance +
+         (allAlike ? 0 : 0.01 * (ratio(row.weightBits, layer.weightBits) + ratio(row.inputBits, layer.inputBits)));
 }
 
 const CostTable::Row *CostTable::findRow(const LayerShape &layer, const KernelChoice &choice) const {

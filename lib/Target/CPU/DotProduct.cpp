@@ -14,67 +14,85 @@ Value multiplyAdd(KernelBuilder &kb, const CpuTarget &target, Value a, Value b, 
   return arith::AddFOp::create(kb.b, kb.loc, arith::MulFOp::create(kb.b, kb.loc, a, b), c);
 }
 
-DotProduct::DotProduct(KernelBuilder &kb, int64_t lanes, StepForm form) : kb(kb), lanes(lanes), form(form) {
+DotProduct::DotProduct(KernelBuilder &kb, const CpuTarget &target, int64_t lanes, StepForm form)
+    : kb(kb), lanes(lanes), form(form), shuffles(target.shufflesBytes), permutes(target.permutesBytes && lanes == 16) {
   dwords = VectorType::get({lanes}, kb.i32);
   words = VectorType::get({2 * lanes}, kb.i16);
   bytes = VectorType::get({4 * lanes}, kb.i8);
 }
 
-/// The unsigned indices of a register that a whole number of steps of `stepBytes` U would fill: position p lies in byte
-/// p % U of the step, in the field p / U, so every repetition of the step is shifted by a field more.
-Value DotProduct::loadRepeated(Value pointer, int64_t bits, int64_t stepBytes) {
+/// A register of more bytes than a step of `stepBytes` U has: position p lies in byte p % U of the step, in the field
+/// p / U, so every repetition of the step is shifted by a field more. `position` is the first one of the register.
+Value DotProduct::loadRepeated(Value pointer, int64_t position, int64_t bits, int64_t stepBytes) {
   int64_t words = stepBytes / 4;
   SmallVector<int64_t> repeated;
   SmallVector<int32_t> shifts;
   for (int64_t lane = 0; lane < lanes; ++lane) {
     repeated.push_back(lane % words);
-    shifts.push_back(int32_t(lane / words * bits));
+    shifts.push_back(int32_t((position / 4 + lane) / words * bits));
   }
   Value stored = kb.load(VectorType::get({words}, kb.i32), pointer);
   Value all = vector::ShuffleOp::create(kb.b, kb.loc, stored, stored, repeated);
   Value by = arith::ConstantOp::create(kb.b, kb.loc, DenseElementsAttr::get(dwords, ArrayRef<int32_t>(shifts)));
-  Value fields = vector::BitCastOp::create(kb.b, kb.loc, bytes, arith::ShRUIOp::create(kb.b, kb.loc, all, by));
-  return arith::AndIOp::create(kb.b, kb.loc, fields, kb.integer(bytes, (1 << bits) - 1));
+  return vector::BitCastOp::create(kb.b, kb.loc, bytes, arith::ShRUIOp::create(kb.b, kb.loc, all, by));
 }
 
-/// The unsigned indices of register `vector`, else chunk by chunk.
+/// Register `vector`: the indices of narrow weights are the lower bits of each byte, the others are those of
+/// neighbours.
 Value DotProduct::loadBytes(Value pointer, lowbit::PackedAttr packed, int64_t vector) {
-  int64_t bits = packed.getBits(), registerBytes = 4 * lanes;
+  int64_t bits = packed.getBits(), registerBytes = 4 * lanes, first = vector * registerBytes;
   if (bits == 8)
-    return kb.load(bytes, kb.at(pointer, vector * registerBytes));
+    return kb.load(bytes, kb.at(pointer, first));
   int64_t stepBytes = packed.getColumns() * 4 * bits / 8;
   // SSE2 shifts all lanes alike.
-  if (stepBytes < registerBytes && registerBytes == stepBytes * 8 / bits && lanes > 4)
-    return loadRepeated(pointer, bits, stepBytes);
+  if (stepBytes < registerBytes && registerBytes % stepBytes == 0 && stepBytes % 4 == 0 && lanes > 4)
+    return loadRepeated(pointer, first, bits, stepBytes);
   // A chunk ends where a register or the bytes of a step end.
   int64_t chunk = std::gcd(stepBytes, registerBytes);
   auto chunkBytes = VectorType::get({chunk}, kb.i8);
-  // Shifts of dwords are cheaper than those of bytes; what crosses a byte is masked.
+  // Shifts of dwords are cheaper than those of bytes.
   auto shifting = chunk % 4 == 0 ? VectorType::get({chunk / 4}, kb.i32) : chunkBytes;
   Value joined = chunk == registerBytes ? Value() : kb.integer(bytes, 0);
-  for (int64_t position = vector * registerBytes; position < (vector + 1) * registerBytes; position += chunk) {
+  for (int64_t position = first; position < first + registerBytes; position += chunk) {
     Value stored = kb.load(shifting, kb.at(pointer, position % stepBytes));
     Value shifted = arith::ShRUIOp::create(kb.b, kb.loc, stored, kb.integer(shifting, position / stepBytes * bits));
     Value fields = shifting == chunkBytes ? shifted : vector::BitCastOp::create(kb.b, kb.loc, chunkBytes, shifted);
-    fields = arith::AndIOp::create(kb.b, kb.loc, fields, kb.integer(chunkBytes, (1 << bits) - 1));
     if (chunk == registerBytes)
       return fields;
-    joined = vector::InsertStridedSliceOp::create(kb.b, kb.loc, fields, joined,
-                                                  ArrayRef<int64_t>{position % registerBytes}, ArrayRef<int64_t>{1});
+    joined = vector::InsertStridedSliceOp::create(kb.b, kb.loc, fields, joined, ArrayRef<int64_t>{position - first},
+                                                  ArrayRef<int64_t>{1});
   }
   return joined;
 }
 
-/// The integer weight of an index (numerics N2): signed q' - 2^(b-1), odd 2q - (2^b-1), unsigned q - z.
-Value DotProduct::decode(Value indices, msq::FormatAttr format, int64_t zero) {
+/// weight = step * index + offset (numerics N2): signed q' - 2^(b-1), odd 2q - (2^b-1), unsigned q - z.
+static std::pair<int64_t, int64_t> weightOfIndex(msq::FormatAttr format, int64_t zero) {
   int64_t bits = format.getBits();
-  if (format.getKind() == msq::FormatKind::Unsigned)
-    return arith::SubIOp::create(kb.b, kb.loc, indices, kb.integer(bytes, zero));
-  if (format.getKind() == msq::FormatKind::Odd) {
-    Value doubled = arith::AddIOp::create(kb.b, kb.loc, indices, indices);
-    return arith::SubIOp::create(kb.b, kb.loc, doubled, kb.integer(bytes, (1 << bits) - 1));
-  }
-  return arith::SubIOp::create(kb.b, kb.loc, indices, kb.integer(bytes, 1 << (bits - 1)));
+  if (format.getKind() == msq::FormatKind::Odd)
+    return {2, 1 - (int64_t(1) << bits)};
+  return {1, format.getKind() == msq::FormatKind::Unsigned ? -zero : -(int64_t(1) << (bits - 1))};
+}
+
+/// The weight of every index, in each of 16 bytes (PSHUFB looks there) or of 64, whatever the bits above the index are.
+Value DotProduct::weightTable(int64_t storedBits, msq::FormatAttr format, int64_t zero) {
+  auto [step, offset] = weightOfIndex(format, zero);
+  SmallVector<int8_t> table;
+  for (int64_t i = 0; i < 4 * lanes; ++i)
+    table.push_back(int8_t(step * (i % (int64_t(1) << storedBits)) + offset));
+  return arith::ConstantOp::create(kb.b, kb.loc, DenseElementsAttr::get(bytes, ArrayRef<int8_t>(table)));
+}
+
+/// The integer weights of indices that have bits of others above them.
+Value DotProduct::decode(Value fields, int64_t storedBits, msq::FormatAttr format, int64_t zero) {
+  if (permutes)
+    return kb.permuteBytes(weightTable(storedBits, format, zero), fields);
+  Value indices = arith::AndIOp::create(kb.b, kb.loc, fields, kb.integer(bytes, (1 << storedBits) - 1));
+  auto [step, offset] = weightOfIndex(format, zero);
+  if (step != 1 && shuffles)
+    return kb.shuffleBytes(weightTable(storedBits, format, zero), indices);
+  if (step != 1)
+    indices = arith::AddIOp::create(kb.b, kb.loc, indices, indices);
+  return arith::AddIOp::create(kb.b, kb.loc, indices, kb.integer(bytes, offset));
 }
 
 /// Bytes as `accumulate` needs them.
@@ -101,7 +119,7 @@ SmallVector<DotProduct::Weights> DotProduct::loadWeights(Value pointer, lowbit::
   for (int64_t v = 0; v < vectors; ++v) {
     Value weights = loadBytes(pointer, packed, v);
     if (packed.getBits() < 8)
-      weights = decode(weights, format, zero);
+      weights = decode(weights, packed.getBits(), format, zero);
     result.push_back(widen(weights));
   }
   return result;

@@ -21,8 +21,8 @@ public:
   DotProduct(KernelBuilder &kb, const CpuTarget &target) : DotProduct(kb, target, target.lanes32()) {}
   /// Registers of `lanes` dwords, at most those of the target.
   DotProduct(KernelBuilder &kb, const CpuTarget &target, int64_t lanes)
-      : DotProduct(kb, lanes, stepForm(target, /*pairSteps=*/0)) {}
-  DotProduct(KernelBuilder &kb, int64_t lanes, StepForm form);
+      : DotProduct(kb, target, lanes, stepForm(target, /*pairSteps=*/0)) {}
+  DotProduct(KernelBuilder &kb, const CpuTarget &target, int64_t lanes, StepForm form);
 
   /// The weights of one step (runtime/include/anybit/weights.h), unpacked to int8.
   llvm::SmallVector<Weights> loadWeights(mlir::Value pointer, lowbit::PackedAttr packed, msq::FormatAttr format,
@@ -49,8 +49,9 @@ public:
 
 private:
   mlir::Value loadBytes(mlir::Value pointer, lowbit::PackedAttr packed, int64_t vector);
-  mlir::Value loadRepeated(mlir::Value pointer, int64_t bits, int64_t stepBytes);
-  mlir::Value decode(mlir::Value indices, msq::FormatAttr format, int64_t zero);
+  mlir::Value loadRepeated(mlir::Value pointer, int64_t position, int64_t bits, int64_t stepBytes);
+  mlir::Value decode(mlir::Value fields, int64_t storedBits, msq::FormatAttr format, int64_t zero);
+  mlir::Value weightTable(int64_t storedBits, msq::FormatAttr format, int64_t zero);
   mlir::Value maddPairs(mlir::Value a, mlir::Value b);
   Weights widen(mlir::Value weights);
   bool takesWords() const { return form == StepForm::Words || form == StepForm::WideWords; }
@@ -59,6 +60,7 @@ private:
   KernelBuilder &kb;
   int64_t lanes;
   StepForm form;
+  bool shuffles, permutes; ///< Bytes can be looked up in 16, in 64 others.
   mlir::VectorType dwords, words, bytes;
 };
 

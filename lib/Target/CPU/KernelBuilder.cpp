@@ -129,7 +129,8 @@ void KernelBuilder::storeLanesIf(Value condition, Value value, Value to, int64_t
   int64_t lanes = type.getNumElements();
   // Chosen as an integer, which one move makes a mask.
   Type bits = b.getIntegerType(unsigned(lanes));
-  int64_t some = llvm::SignExtend64(llvm::maskTrailingOnes<uint64_t>(unsigned(std::min(valid, lanes))), unsigned(lanes));
+  int64_t some =
+      llvm::SignExtend64(llvm::maskTrailingOnes<uint64_t>(unsigned(std::min(valid, lanes))), unsigned(lanes));
   Value mask = arith::SelectOp::create(b, loc, condition, integer(bits, some), integer(bits, 0));
   Value lanesMask = LLVM::BitcastOp::create(b, loc, VectorType::get({lanes}, b.getI1Type()), mask);
   LLVM::MaskedStoreOp::create(b, loc, value, to, lanesMask, elementAlignment(type));
@@ -179,6 +180,18 @@ void KernelBuilder::branch(Value condition, function_ref<void()> then, function_
 
 Value KernelBuilder::intrinsic(StringRef name, Type result, ValueRange operands) {
   return LLVM::CallIntrinsicOp::create(b, loc, result, b.getStringAttr(name), operands).getResult(0);
+}
+
+Value KernelBuilder::shuffleBytes(Value table, Value indices) {
+  int64_t registerBytes = cast<VectorType>(indices.getType()).getNumElements();
+  StringRef name = registerBytes == 64   ? "llvm.x86.avx512.pshuf.b.512"
+                   : registerBytes == 32 ? "llvm.x86.avx2.pshuf.b"
+                                         : "llvm.x86.ssse3.pshuf.b.128";
+  return intrinsic(name, indices.getType(), {table, indices});
+}
+
+Value KernelBuilder::permuteBytes(Value table, Value indices) {
+  return intrinsic("llvm.x86.avx512.permvar.qi.512", indices.getType(), {table, indices});
 }
 
 Value buildRound(KernelBuilder &kb, Value value, int64_t low, int64_t high, int64_t zero) {

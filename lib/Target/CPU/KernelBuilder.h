@@ -74,6 +74,10 @@ public:
   void branch(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
 
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
+  /// Of a register of bytes, those that `indices` name: in every 16 bytes those at 0 to 15 there (PSHUFB).
+  mlir::Value shuffleBytes(mlir::Value table, mlir::Value indices);
+  /// Of 64 bytes, those that the lower six bits of `indices` name (VPERMB).
+  mlir::Value permuteBytes(mlir::Value table, mlir::Value indices);
 
   mlir::OpBuilder &b;
   mlir::Location loc;

@@ -41,7 +41,7 @@ SmallVector<Value> PermuteKernel::addWord(Value weights, Value tables, Value fac
     for (int64_t row = 0; row < rows; ++row) {
       Value table = kb.load(bytes, kb.at(kb.at(rowPointers[row], tables), half * stepBytes / 2));
       for (int64_t v = 0; v < vectors; ++v) {
-        Value found = kb.intrinsic("llvm.x86.avx512.permvar.qi.512", bytes, {table, indices[v]});
+        Value found = kb.permuteBytes(table, indices[v]);
         Value &sum = next[row * vectors + v];
         sum = kb.intrinsic("llvm.x86.avx512.vpdpbusd.512", dwords, {sum, found, factors});
       }

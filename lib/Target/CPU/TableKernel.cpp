@@ -32,7 +32,6 @@ private:
   void expandWord(Value weights, Value to, int64_t steps);
   Sums sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
 
-  Value lookUp(Value table, Value indices);
   Sums addStep(Value panel, Value tables, ArrayRef<Value> rowPointers, const Sums &before);
   Sums addChunk(Value panel, Value tables, ArrayRef<Value> rowPointers, int64_t steps, ValueRange words);
   Sums addRun(const Pass &pass, Value run, Value from, int64_t steps, ArrayRef<Value> rowPointers, ValueRange words);
@@ -92,13 +91,6 @@ void TableKernel::expandBlock(Value weights, Value to) {
   });
 }
 
-Value TableKernel::lookUp(Value table, Value indices) {
-  StringRef name = lanes == 16  ? "llvm.x86.avx512.pshuf.b.512"
-                   : lanes == 8 ? "llvm.x86.avx2.pshuf.b"
-                                : "llvm.x86.ssse3.pshuf.b.128";
-  return kb.intrinsic(name, bytes, {table, indices});
-}
-
 /// One table of every row. `before` is empty where sums begin.
 TableKernel::Sums TableKernel::addStep(Value panel, Value tables, ArrayRef<Value> rowPointers, const Sums &before) {
   SmallVector<Value> indices;
@@ -113,7 +105,7 @@ TableKernel::Sums TableKernel::addStep(Value panel, Value tables, ArrayRef<Value
     if (4 * lanes > tableBytes)
       table = vector::ShuffleOp::create(kb.b, kb.loc, table, table, repeated);
     for (int64_t c = 0; c < byteVectors; ++c) {
-      Value found = lookUp(table, indices[c]);
+      Value found = kb.shuffleBytes(table, indices[c]);
       if (!before.empty())
         found = kb.opaqueVector(arith::AddIOp::create(kb.b, kb.loc, before[next.size()], found));
       next.push_back(found);
