@@ -25,7 +25,7 @@ static json::Array tensorsToJson(ArrayRef<anybit_tensor> tensors) {
 /// Why each dispatch of each candidate has its kernel: what an older compiler left out is empty.
 static std::vector<std::vector<StringRef>> choicesOf(const Artifact &artifact) {
   const anybit_module_descriptor &module = artifact.descriptor();
-  StringRef rest = module.descriptor_bytes > ANYBIT_LEAST_DESCRIPTOR_BYTES && module.choices ? module.choices : "";
+  StringRef rest = module.choices ? module.choices : "";
   std::vector<std::vector<StringRef>> choices;
   for (const anybit_variant &variant : artifact.candidates()) {
     std::vector<StringRef> &own = choices.emplace_back(variant.dispatch_count);

@@ -85,7 +85,7 @@ LogicalResult Packer::choose() {
     return op.emitOpError("is to be computed by ") << cpu::toString(choice) << ", which it has not on this target";
   }
   cpu::ChosenKernel chosen = cpu::chooseKernel(layer, target, wanted);
-  op.setChoice(cpu::toAttribute(op.getContext(), chosen.choice, chosen.reason));
+  op.setChoice(cpu::toAttribute(op.getContext(), chosen.choice, chosen.reason, chosen.nanoseconds));
   return success();
 }
 

@@ -3,6 +3,7 @@
 #include "PlanVariant.h"
 #include "Constants.h"
 
+#include "anybit/Target/CPU/CostTable.h"
 #include "anybit/abi.h"
 #include "anybit/weights.h"
 
@@ -25,9 +26,10 @@ static std::string layerName(Location loc) {
   return name;
 }
 
-void VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc, ArrayRef<const Place *> used, int64_t macs,
-                                 StringAttr choice) {
-  Dispatch dispatch{kernels.insert(kernel), layerName(loc), choice, kernel.grid, macs, {}};
+VariantPlanner::Dispatch &VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc,
+                                                      ArrayRef<const Place *> used, double nanoseconds) {
+  Dispatch dispatch{
+      kernels.insert(kernel), layerName(loc), {}, kernel.grid, 0, cpu::claimOf(kernel.grid, nanoseconds), {}};
   for (const Place *place : used) {
     dispatch.arguments.emplace_back(place->buffer, place->offset);
     Buffer &buffer = buffers[place->buffer];
@@ -35,7 +37,16 @@ void VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc, ArrayR
       buffer.firstUse = dispatches.size();
     buffer.lastUse = dispatches.size();
   }
-  dispatches.push_back(std::move(dispatch));
+  return dispatches.emplace_back(std::move(dispatch));
+}
+
+/// Glue, which takes as long as what it reads and writes.
+void VariantPlanner::addDispatch(const cpu::Kernel &kernel, Location loc, ArrayRef<const Place *> used) {
+  constexpr double bytesInNanosecond = 16;
+  double bytes = 0;
+  for (const Place *place : used)
+    bytes += double(extentBytes(place->view));
+  addDispatch(kernel, loc, used, bytes / bytesInNanosecond);
 }
 
 void VariantPlanner::copy(const Place &from, const Place &to, Location loc) {
@@ -73,7 +84,8 @@ std::pair<Place, Place> VariantPlanner::slotPlaces(lowbit::ConvOp op, const Mast
 
 LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
   auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding());
-  Place input = asWindowInput(op.getInput(), haloOf(op), fills.lookup(op.getInput()), packed.getTaps() > 1, op.getLoc());
+  Place input =
+      asWindowInput(op.getInput(), haloOf(op), fills.lookup(op.getInput()), packed.getTaps() > 1, op.getLoc());
   bool flat = input.view.shape.size() == 3;
   ArrayRef<int64_t> pads = op.getPads();
   int64_t back = pads[flat ? 0 : 1] * input.view.strides.back() + (flat ? 0 : pads[0] * input.view.strides[2]);
@@ -110,11 +122,18 @@ LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
   for (Place &place : rest)
     used.push_back(&place);
   auto out = cast<RankedTensorType>(op.getOutputs().front().getType());
-  int64_t macs = out.getNumElements() * (cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) / int64_t(op.getGroups()));
+  int64_t macs =
+      out.getNumElements() * (cast<RankedTensorType>(op.getInput().getType()).getDimSize(1) / int64_t(op.getGroups()));
   for (int64_t size : op.getKernel())
     macs *= size;
   lowbit::ChoiceAttr choice = op.getChoice();
-  addDispatch(kernel, op.getLoc(), used, macs, choice ? builder.getStringAttr(choice.getReason()) : StringAttr());
+  // What was not measured takes about as long as that many products in a row: about 40 % of what the CPU can do.
+  double nanoseconds = choice ? double(choice.getNanoseconds()) : 0;
+  Dispatch &dispatch =
+      addDispatch(kernel, op.getLoc(), used, nanoseconds > 0 ? nanoseconds : double(macs) / target.productRate);
+  dispatch.macs = macs;
+  if (choice)
+    dispatch.choice = builder.getStringAttr(choice.getReason());
   return success();
 }
 
@@ -267,8 +286,7 @@ void VariantPlanner::emit() {
   auto variant = plan::VariantOp::create(builder, function.getLoc(), function.getName(), arena, slotBytes);
   builder.setInsertionPointToStart(&variant.getBody().front());
   for (Rebuild &rebuild : rebuilds) {
-    auto packed =
-        cast<lowbit::PackedAttr>(cast<RankedTensorType>(rebuild.op.getWeights().getType()).getEncoding());
+    auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(rebuild.op.getWeights().getType()).getEncoding());
     msq::FormatAttr format = *rebuild.op.getWeightFormat();
     bool isPlanes = lowbit::isInPlanes(packed.getFamily());
     plan::RebuildOp::create(builder, rebuild.op.getLoc(), rebuild.master.getValue(), rebuild.scales.getValue(),
@@ -285,8 +303,10 @@ void VariantPlanner::emit() {
                                                   buffer.offset + offset, buffer.symbol));
     }
     plan::DispatchOp::create(builder, function.getLoc(), dispatch.kernel, builder.getStringAttr(dispatch.layer),
-                             builder.getI64IntegerAttr(dispatch.grid), builder.getArrayAttr(arguments),
-                             builder.getI64IntegerAttr(dispatch.macs), dispatch.choice);
+                             builder.getI64IntegerAttr(dispatch.grid),
+                             dispatch.claim ? builder.getI64IntegerAttr(*dispatch.claim) : IntegerAttr(),
+                             builder.getArrayAttr(arguments), builder.getI64IntegerAttr(dispatch.macs),
+                             dispatch.choice);
   }
 }
 

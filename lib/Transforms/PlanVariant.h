@@ -23,6 +23,7 @@ private:
     std::string layer;
     mlir::StringAttr choice; ///< Why this kernel; may be null.
     int64_t grid = 1, macs = 0;
+    std::optional<int64_t> claim;                              ///< None: one thread does all of the grid.
     llvm::SmallVector<std::pair<unsigned, int64_t>> arguments; ///< Buffer and byte offset.
   };
   /// A tensor that is part of a larger one which its consumer builds.
@@ -54,8 +55,9 @@ private:
   std::pair<Place, Place> slotPlaces(lowbit::ConvOp op, const Master &master);
 
   // Dispatches.
-  void addDispatch(const cpu::Kernel &kernel, mlir::Location loc, llvm::ArrayRef<const Place *> places, int64_t macs = 0,
-                   mlir::StringAttr choice = {});
+  void addDispatch(const cpu::Kernel &kernel, mlir::Location loc, llvm::ArrayRef<const Place *> places);
+  Dispatch &addDispatch(const cpu::Kernel &kernel, mlir::Location loc, llvm::ArrayRef<const Place *> places,
+                        double nanoseconds);
   void copy(const Place &from, const Place &to, mlir::Location loc);
   mlir::LogicalResult plan(mlir::Operation &op);
   mlir::LogicalResult planConv(lowbit::ConvOp op);

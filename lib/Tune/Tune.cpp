@@ -134,7 +134,7 @@ llvm::Error Tuner::tune(ModuleOp module, const CpuTarget &target, llvm::raw_ostr
       continue;
     cpu::ChosenKernel chosen = cpu::chooseLeast(*costs, cpu::LayerShape::of(group.layers.front()), source);
     for (lowbit::ConvOp op : group.layers)
-      op.setChoice(cpu::toAttribute(op.getContext(), chosen.choice, chosen.reason));
+      op.setChoice(cpu::toAttribute(op.getContext(), chosen.choice, chosen.reason, chosen.nanoseconds));
   }
   return llvm::Error::success();
 }

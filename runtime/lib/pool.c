@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-/* Looks at a flag before a thread sleeps. Between runs: some tens of microseconds, so that idle sessions cost no energy.
-   During a run: a millisecond, more than a thread waits for another in one dispatch. Waking it would take longer than
-   most dispatches, in a virtual machine, whose idle processors are given to others, most of all. */
+/* Looks at a flag before a thread sleeps. Between runs: some tens of microseconds, so that idle sessions cost no
+   energy. During a run: a millisecond, more than a thread waits for another in one dispatch. Waking it would take
+   longer than most dispatches, in a virtual machine, whose idle processors are given to others, most of all. */
 enum { kSpinsIdle = 1000, kSpinsInRun = 20000 };
 
 static inline void relax(void) {
@@ -18,11 +18,34 @@ static inline void relax(void) {
 #endif
 }
 
+/* Parts that a thread takes its share in. Each reads the weights of a layer again, and a few even out what is worth it.
+ */
+enum { kMostClaims = 4 };
+
 static void do_part(anybit_pool *pool, uint32_t part) {
-  int64_t share = pool->grid / pool->threads, rest = pool->grid % pool->threads;
-  int64_t begin = part * share + (part < rest ? part : rest), end = begin + share + (part < rest);
-  if (begin < end)
-    pool->function(pool->arguments, begin, end, pool->scratch + part * pool->scratch_stride);
+  void *scratch = pool->scratch + part * pool->scratch_stride;
+  for (uint32_t i = 0; i < pool->threads; ++i) {
+    anybit_pool_share *share = &pool->shares[(part + i) % pool->threads];
+    int64_t begin;
+    while ((begin = atomic_fetch_add_explicit(&share->next, pool->claim, memory_order_relaxed)) < share->end) {
+      int64_t left = share->end - begin;
+      pool->function(pool->arguments, begin, begin + (left < pool->claim ? left : pool->claim), scratch);
+    }
+  }
+}
+
+/* Equal shares for as many threads as get one of at least `claim`. */
+static void share_out(anybit_pool *pool, int64_t grid, int64_t claim) {
+  int64_t most = grid / claim, sharers = most < pool->threads ? most : pool->threads;
+  int64_t each = grid / sharers, rest = grid % sharers, begin = 0;
+  for (uint32_t i = 0; i < pool->threads; ++i) {
+    anybit_pool_share *share = &pool->shares[i];
+    share->end = i < sharers ? begin + each + (i < rest) : begin;
+    atomic_store_explicit(&share->next, begin, memory_order_relaxed);
+    begin = share->end;
+  }
+  int64_t part = (each + kMostClaims) / kMostClaims;
+  pool->claim = part > claim ? part : claim;
 }
 
 /* Sleeping and waking are a handshake of two sequentially consistent pairs: the sleeper counts itself, then looks at
@@ -85,11 +108,12 @@ static void *work(void *argument) {
   }
 }
 
-anybit_status anybit_pool_start(anybit_pool *pool, uint32_t threads, anybit_pool_worker *workers, uint8_t *scratch,
-                                uint64_t scratch_stride) {
+anybit_status anybit_pool_start(anybit_pool *pool, uint32_t threads, anybit_pool_worker *workers,
+                                anybit_pool_share *shares, uint8_t *scratch, uint64_t scratch_stride) {
   memset(pool, 0, sizeof *pool);
   pool->threads = threads;
   pool->workers = workers;
+  pool->shares = shares;
   pool->scratch = scratch;
   pool->scratch_stride = scratch_stride;
   pthread_mutex_init(&pool->lock, NULL);
@@ -117,15 +141,16 @@ void anybit_pool_stop(anybit_pool *pool) {
   pthread_mutex_destroy(&pool->lock);
 }
 
-void anybit_pool_run(anybit_pool *pool, anybit_kernel_function function, void *const *arguments, int64_t grid) {
-  if (pool->threads == 1 || grid <= 1) {
+void anybit_pool_run(anybit_pool *pool, anybit_kernel_function function, void *const *arguments, int64_t grid,
+                     int64_t claim) {
+  if (pool->threads == 1 || grid / 2 < claim) {
     if (grid > 0)
       function(arguments, 0, grid, pool->scratch);
     return;
   }
   pool->function = function;
   pool->arguments = arguments;
-  pool->grid = grid;
+  share_out(pool, grid, claim);
   atomic_store(&pool->working, pool->threads - 1);
   announce(pool);
   do_part(pool, 0);

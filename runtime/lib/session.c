@@ -26,7 +26,7 @@ struct anybit_session {
 /* Offsets in the session's one block. Every part is followed by ANYBIT_ALIGNMENT readable bytes (abi.h). */
 typedef struct session_layout {
   uint32_t threads, rebuilders; /* rebuilders: background ones */
-  uint64_t arguments, pool_workers, store_workers, arena, scratch, scratch_stride, slots[2];
+  uint64_t arguments, pool_workers, pool_shares, store_workers, arena, scratch, scratch_stride, slots[2];
   uint64_t rebuild_scratch, rebuild_stride, bytes;
   int overflow;
 } session_layout;
@@ -58,6 +58,7 @@ static anybit_status lay_out(const anybit_module *module, const anybit_session_o
   reserve(layout, 1, sizeof(anybit_session));
   layout->arguments = reserve(layout, module->needs.arguments, sizeof(void *));
   layout->pool_workers = reserve(layout, layout->threads - 1, sizeof(anybit_pool_worker));
+  layout->pool_shares = reserve(layout, layout->threads, sizeof(anybit_pool_share));
   layout->store_workers = reserve(layout, layout->rebuilders, sizeof(anybit_store_worker));
   layout->arena = reserve(layout, 1, d->arena_bytes);
   layout->scratch = reserve(layout, layout->threads, layout->scratch_stride);
@@ -125,8 +126,9 @@ static anybit_status start(anybit_session *session, const session_layout *layout
   for (uint32_t i = 0; i < layout->rebuilders; ++i)
     store_workers[i].scratch = rebuild_scratch + (i + 1) * layout->rebuild_stride;
   uint8_t *slots[2] = {memory + layout->slots[0], memory + layout->slots[1]};
-  anybit_status status = anybit_pool_start(&session->pool, layout->threads, pool_workers, memory + layout->scratch,
-                                           layout->scratch_stride);
+  anybit_pool_share *pool_shares = (void *)(memory + layout->pool_shares);
+  anybit_status status = anybit_pool_start(&session->pool, layout->threads, pool_workers, pool_shares,
+                                           memory + layout->scratch, layout->scratch_stride);
   if (status != ANYBIT_OK)
     return status;
   status = anybit_store_start(&session->store, d, layout->rebuilders, store_workers, rebuild_scratch, slots);
@@ -239,11 +241,11 @@ static void run_dispatch(anybit_session *session, const run_pointers *run, const
     session->arguments[i] = address_of(session, run, &dispatch->arguments[i]);
   anybit_kernel_function function = session->module->descriptor->kernels[dispatch->kernel].function;
   if (!session->profile) {
-    anybit_pool_run(&session->pool, function, session->arguments, dispatch->grid);
+    anybit_pool_run(&session->pool, function, session->arguments, dispatch->grid, dispatch->claim);
     return;
   }
   uint64_t start = nanoseconds_now();
-  anybit_pool_run(&session->pool, function, session->arguments, dispatch->grid);
+  anybit_pool_run(&session->pool, function, session->arguments, dispatch->grid, dispatch->claim);
   session->profile(session->profile_user, dispatch, nanoseconds_now() - start);
 }
 

@@ -83,11 +83,12 @@ static uint64_t argument_limit(const anybit_module_descriptor *module, const any
 static anybit_status check_dispatch(const anybit_module_descriptor *module, const anybit_variant *variant,
                                     const anybit_dispatch *dispatch, const char *origin) {
   const char *layer = dispatch->layer ? dispatch->layer : "";
-  if (!dispatch->layer || dispatch->kernel >= module->kernel_count || dispatch->grid < 0)
+  if (!dispatch->layer || dispatch->kernel >= module->kernel_count || dispatch->grid < 0 || dispatch->claim < 1)
     return anybit_fail(ANYBIT_INVALID_ARTIFACT,
-                       "'%s': candidate '%s', layer '%s': kernel %u of %u, grid %" PRId64
-                       "; a layer name, a known kernel and a grid >= 0 are needed",
-                       origin, variant->name, layer, dispatch->kernel, module->kernel_count, dispatch->grid);
+                       "'%s': candidate '%s', layer '%s': kernel %u of %u, grid %" PRId64 ", claim %" PRId64
+                       "; a layer name, a known kernel, a grid >= 0 and a claim >= 1 are needed",
+                       origin, variant->name, layer, dispatch->kernel, module->kernel_count, dispatch->grid,
+                       dispatch->claim);
   if (dispatch->argument_count && !dispatch->arguments)
     return anybit_fail(ANYBIT_INVALID_ARTIFACT, "'%s': candidate '%s', layer '%s' has no table of its %u arguments",
                        origin, variant->name, layer, dispatch->argument_count);
@@ -152,8 +153,8 @@ static anybit_status check_features(const anybit_module_descriptor *module, cons
   /* The CPU may have tile registers that the operating system does not grant. */
   const char *without = strstr(missing, "amx-") ? ", without tile registers by --target native,-amx-int8" : "";
   return anybit_fail(ANYBIT_UNSUPPORTED_CPU,
-                     "'%s' needs CPU features that this machine lacks: %s; compile the model for this machine%s", origin,
-                     missing, without);
+                     "'%s' needs CPU features that this machine lacks: %s; compile the model for this machine%s",
+                     origin, missing, without);
 }
 
 anybit_status anybit_validate(const anybit_module_descriptor *module, const char *origin, anybit_module_needs *needs) {

@@ -52,7 +52,7 @@ public:
     for (size_t c = 0; c < candidates.size(); ++c)
       addCandidate(candidates[c], c);
     for (anybit_dispatch &dispatch : dispatches)
-      dispatch.grid = static_cast<int64_t>(descriptor.slot_bytes);
+      dispatch.grid = dispatch.claim = static_cast<int64_t>(descriptor.slot_bytes);
     for (anybit_variant &variant : variants)
       variant.slot_bytes = descriptor.slot_bytes;
     output = {"slot", ANYBIT_UINT8, 1, {static_cast<int64_t>(descriptor.slot_bytes)}};
@@ -132,7 +132,7 @@ private:
       rebuilds[index].push_back(r);
     }
     descriptor.slot_bytes = std::max(descriptor.slot_bytes, offset);
-    dispatches.push_back({"copy", arguments, 0, 2, 0, 0});
+    dispatches.push_back({"copy", arguments, 0, 2, 0, 1, 0});
     variants.push_back({candidate.name, &dispatches[index], rebuilds[index].data(), 1,
                         static_cast<uint32_t>(rebuilds[index].size()), 0, 0, 0, 0});
     used.push_back(offset);

@@ -40,7 +40,7 @@ static const anybit_argument kScaleArguments[kTestCandidates][3] = {SCALE_ARGUME
 static const anybit_argument kShiftArguments[kTestCandidates][3] = {SHIFT_ARGUMENTS(0), SHIFT_ARGUMENTS(1),
                                                                     SHIFT_ARGUMENTS(2)};
 #define DISPATCHES(i)                                                                                                  \
-  {{"product", kScaleArguments[i], 0, 3, kTestLength, kTestLength}, {"sum", kShiftArguments[i], 1, 3, kTestLength, 0}}
+  {{"product", kScaleArguments[i], 0, 3, kTestLength, 1, kTestLength}, {"sum", kShiftArguments[i], 1, 3, kTestLength, 1, 0}}
 static const anybit_dispatch kDispatches[kTestCandidates][2] = {DISPATCHES(0), DISPATCHES(1), DISPATCHES(2)};
 
 enum { kArenaBytes = kTestLength * sizeof(float) + ANYBIT_ALIGNMENT };

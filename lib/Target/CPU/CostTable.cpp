@@ -70,13 +70,10 @@ static double formatDistance(const CostTable::Row &row, const LayerShape &layer,
   measured.planes = 1;
   measured.weightBits = row.weightBits;
   measured.inputBits = row.inputBits;
-  StepForm form = formOf(layer, cpu);
-  double distance = 4 * ratio(measured.storageBits(), layer.storageBits()) + (formOf(measured, cpu) == form ? 0 : 20);
-  // VPDPBUSD makes one kernel of all widths that are stored alike: they must not differ by what two measurements do.
-  // Else the row of the very widths.
-  bool allAlike = form == StepForm::Dot;
-  return distance +
-         (allAlike ? 0 : 0.01 * (ratio(row.weightBits, layer.weightBits) + ratio(row.inputBits, layer.inputBits)));
+  bool sameForm = formOf(measured, cpu) == formOf(layer, cpu);
+  // Of rows with the same kernels that of the very widths.
+  double widths = ratio(row.weightBits, layer.weightBits) + ratio(row.inputBits, layer.inputBits);
+  return 4 * ratio(measured.storageBits(), layer.storageBits()) + (sameForm ? 0 : 20) + 0.01 * widths;
 }
 
 const CostTable::Row *CostTable::findRow(const LayerShape &layer, const KernelChoice &choice) const {
@@ -145,7 +142,7 @@ ChosenKernel chooseLeast(ChoiceCosts costs, const LayerShape &layer, StringRef s
     times += formatv("{0}{1} {2:f4} ms", named.empty() ? "" : ", ", toString(choice), 1e-6 * nanoseconds).str();
     named.push_back(choice.family);
   }
-  return {costs.front().first, times + " (" + source.str() + ")"};
+  return {costs.front().first, times + " (" + source.str() + ")", costs.front().second};
 }
 
 ChosenKernel chooseKernel(const LayerShape &layer, const CpuTarget &target, const WantedChoice &wanted) {
@@ -167,6 +164,14 @@ ChosenKernel chooseKernel(const LayerShape &layer, const CpuTarget &target, cons
   return chooseLeast(
       std::move(costs), layer,
       ((isForced ? "forced, " : "") + Twine(table.isOf(target) ? "" : "nearest ") + "table " + table.name()).str());
+}
+
+std::optional<int64_t> claimOf(int64_t grid, double nanoseconds) {
+  // A dispatch of two threads takes 0.4 to 1.8 µs more than one of one, and what they write lies in two caches.
+  constexpr double least = 2500;
+  if (grid < 2 || nanoseconds < 2 * least)
+    return std::nullopt;
+  return std::max<int64_t>(1, int64_t(double(grid) * least / nanoseconds));
 }
 
 } // namespace anybit::cpu

@@ -31,9 +31,9 @@ Expected<const json::Array *> listOf(const json::Object &object, StringRef key, 
 /// [groups, inputs, outputs, kernel height, kernel width, stride height, stride width, batch, height, width]
 Expected<LayerShape> layerOf(const json::Value &value, size_t index) {
   LayerShape layer;
-  int64_t *const sizes[] = {&layer.groups,       &layer.inputs,      &layer.outputs, &layer.kernelHeight,
-                            &layer.kernelWidth,  &layer.strideHeight, &layer.strideWidth, &layer.batch,
-                            &layer.height,       &layer.width};
+  int64_t *const sizes[] = {&layer.groups,      &layer.inputs,       &layer.outputs,     &layer.kernelHeight,
+                            &layer.kernelWidth, &layer.strideHeight, &layer.strideWidth, &layer.batch,
+                            &layer.height,      &layer.width};
   const json::Array *list = value.getAsArray();
   if (!list || list->size() != std::size(sizes))
     return wrong("has a layer " + Twine(index) + " that is no list of 10 numbers");
@@ -93,7 +93,27 @@ Expected<CostTable::Row> rowOf(const json::Value &value, size_t layers, size_t i
   return row;
 }
 
+/// Bits of a stored weight; of a row.
+unsigned storedBits(const CostTable::Row &row) {
+  LayerShape layer;
+  layer.weightBits = row.weightBits;
+  return layer.storageBits();
+}
+
 } // namespace
+
+/// VPDPBUSD makes one kernel of all widths that are stored alike: their times differ by what measurements do, the least
+/// is the best of them.
+void CostTable::addRow(Row row) {
+  bool oneKernel = row.choice.family == lowbit::Family::Dot4 && stepForm(measured, /*pairSteps=*/0) == StepForm::Dot;
+  auto isAlike = [&](const Row &other) { return other.choice == row.choice && storedBits(other) == storedBits(row); };
+  auto alike = oneKernel ? find_if(times, isAlike) : times.end();
+  if (alike == times.end())
+    return times.push_back(std::move(row));
+  for (auto [kept, time] : zip_equal(alike->nanoseconds, row.nanoseconds))
+    if (kept == 0 || (time > 0 && time < kept))
+      kept = time;
+}
 
 Expected<CostTable> CostTable::parse(StringRef text) {
   // The parser of LLVM calls itself for every bracket.
@@ -127,7 +147,7 @@ Expected<CostTable> CostTable::parse(StringRef text) {
     Expected<Row> row = rowOf(item, table.shapes.size(), index);
     if (!row)
       return row.takeError();
-    table.times.push_back(std::move(*row));
+    table.addRow(std::move(*row));
   }
   return table;
 }

@@ -167,7 +167,8 @@ llvm::Constant *DescriptorBuilder::dispatch(plan::DispatchOp op) {
         record({u32(uint32_t(argument.getKind())), u32(argument.getIndex()), u64(argument.getOffset()), constant}));
   }
   return record({text(op.getLayer()), array(arguments, "arguments"), u32(kernelIndex.lookup(op.getKernel())),
-                 u32(arguments.size()), u64(op.getGrid()), u64(op.getMacs())});
+                 u32(arguments.size()), u64(op.getGrid()),
+                 u64(op.getClaim().value_or(std::max<uint64_t>(op.getGrid(), 1))), u64(op.getMacs())});
 }
 
 /// A line for every dispatch.

@@ -6,6 +6,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace mlir;
 
@@ -65,8 +66,9 @@ std::string toString(const KernelChoice &choice) {
   return (lowbit::stringifyFamily(choice.family) + ":" + Twine(choice.vectors) + (choice.bytes ? ":bytes" : "")).str();
 }
 
-lowbit::ChoiceAttr toAttribute(MLIRContext *context, const KernelChoice &choice, StringRef reason) {
-  return lowbit::ChoiceAttr::get(context, choice.family, choice.vectors, choice.bytes, reason);
+lowbit::ChoiceAttr toAttribute(MLIRContext *context, const KernelChoice &choice, StringRef reason, double nanoseconds) {
+  return lowbit::ChoiceAttr::get(context, choice.family, choice.vectors, choice.bytes, std::llround(nanoseconds),
+                                 reason);
 }
 
 KernelChoice fromAttribute(lowbit::ChoiceAttr choice) {

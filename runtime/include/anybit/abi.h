@@ -14,8 +14,8 @@
 extern "C" {
 #endif
 
-#define ANYBIT_ABI_MAJOR 2u
-#define ANYBIT_ABI_MINOR 1u
+#define ANYBIT_ABI_MAJOR 3u
+#define ANYBIT_ABI_MINOR 0u
 #define ANYBIT_ABI_MAGIC UINT64_C(0x0154494259434e41) /* "ANCYBIT\1", little endian */
 #define ANYBIT_MAX_RANK 8u
 /* Arena, constants and scratch begin at multiples of this. Kernels may read, never write, up to this many bytes
@@ -65,6 +65,7 @@ typedef struct anybit_dispatch {
   uint32_t kernel; /* index into the module's kernels */
   uint32_t argument_count;
   int64_t grid;  /* the kernel is called for parts of [0, grid) */
+  int64_t claim; /* the least of the grid that is worth a call on another thread; `grid`: the caller does all of it */
   uint64_t macs; /* multiply-accumulates, 0 for glue */
 } anybit_dispatch;
 
@@ -133,12 +134,12 @@ typedef struct anybit_module_descriptor {
   uint64_t arena_bytes;   /* maximum over the variants */
   uint64_t scratch_bytes; /* maximum over the kernels, per thread */
   uint64_t slot_bytes;    /* maximum over the variants; two slots are needed */
-  /* Since 2.1. For people, `anybit inspect`: why a dispatch has the kernel that it has, one line for every dispatch of
+  /* For people, `anybit inspect`: why a dispatch has the kernel that it has, one line for every dispatch of
      variant after variant, empty where there was nothing to choose. May be NULL. The runtime never reads it. */
   const char *choices;
 } anybit_module_descriptor;
-/* Of a writer of 2.0. */
-#define ANYBIT_LEAST_DESCRIPTOR_BYTES 144u
+/* Of a writer of 3.0. */
+#define ANYBIT_LEAST_DESCRIPTOR_BYTES 152u
 
 /* In the section ".note.anybit" of a shared library (an ELF note, name "anybit", type 1), patched after linking:
    `open` verifies it before the file is handed to the dynamic loader. */
@@ -159,7 +160,7 @@ typedef struct anybit_file_note {
 #if UINTPTR_MAX == UINT64_MAX
 ANYBIT_STATIC_ASSERT(sizeof(anybit_argument) == 24, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_kernel) == 32, "abi");
-ANYBIT_STATIC_ASSERT(sizeof(anybit_dispatch) == 40, "abi");
+ANYBIT_STATIC_ASSERT(sizeof(anybit_dispatch) == 48, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_master) == 64, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_rebuild) == 80, "abi");
 ANYBIT_STATIC_ASSERT(sizeof(anybit_variant) == 64, "abi");

@@ -12,7 +12,7 @@
 // choice, and the wish is passed over.
 // CHECK-LABEL: func.func @widened
 // CHECK-DAG:     #lowbit.packed<amx, columns = {{16|32}}, bits = 8,
-// CHECK-DAG:     lowbit.choice = #lowbit.choice<amx, vectors = {{[12]}}, bytes = true, "amx:{{[12]}}:bytes {{.+}} ms
+// CHECK-DAG:     lowbit.choice = #lowbit.choice<amx, vectors = {{[12]}}, bytes = true, {{.*}}"amx:{{[12]}}:bytes {{.+}} ms
 // NARROW-LABEL: func.func @widened
 // NARROW:       #lowbit.packed<{{.+}}, bits = 4,
 // TILES-LABEL: func.func @widened

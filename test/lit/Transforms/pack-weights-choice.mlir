@@ -9,15 +9,15 @@
 // One-bit codes are counted or looked up by the table of costs, unless a wish or the op itself says otherwise. The reason stays.
 // CHECK-LABEL: func.func @counted
 // CHECK-DAG:     #lowbit.packed<table, columns = {{64|128}}, bits = 1,
-// CHECK-DAG:     lowbit.choice = #lowbit.choice<table, vectors = {{[48]}}, "table:{{.+}} ms, popcount:{{.+}} ms, dot4:{{.+}} ms (table x86-64-v4)">
+// CHECK-DAG:     lowbit.choice = #lowbit.choice<table, vectors = {{[48]}}, nanoseconds = {{[1-9][0-9]*}}, "table:{{.+}} ms, popcount:{{.+}} ms, dot4:{{.+}} ms (table x86-64-v4)">
 // ONE-LABEL: func.func @counted
 // ONE-DAG:     #lowbit.packed<dot4, columns = 16,
 // ONE-DAG:     lowbit.choice = #lowbit.choice<dot4, vectors = 1, "dot4:1, forced">
 // FAMILY-LABEL: func.func @counted
 // FAMILY-DAG:  #lowbit.packed<dot4,
-// FAMILY-DAG:  lowbit.choice = #lowbit.choice<dot4, vectors = {{.}}, "dot4:{{.+}} ms (forced, table x86-64-v4)">
+// FAMILY-DAG:  lowbit.choice = #lowbit.choice<dot4, vectors = {{.}}, {{.*}}"dot4:{{.+}} ms (forced, table x86-64-v4)">
 // NEAREST-LABEL: func.func @counted
-// NEAREST-DAG: lowbit.choice = #lowbit.choice<popcount, vectors = {{.}}, "popcount:{{.+}} ms, {{.*}}dot4:{{.+}} ms{{.*}} (nearest table {{.+}})">
+// NEAREST-DAG: lowbit.choice = #lowbit.choice<popcount, vectors = {{.}}, {{.*}}"popcount:{{.+}} ms, {{.*}}dot4:{{.+}} ms{{.*}} (nearest table {{.+}})">
 func.func @counted(%x: tensor<1x64x14x14xi8>) -> tensor<1x64x12x12xf32> {
   %w = arith.constant dense<1> : tensor<64x64x3x3xi8>
   %y = lowbit.conv %x, %w params() attributes {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,

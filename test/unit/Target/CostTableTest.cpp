@@ -94,6 +94,14 @@ TEST(CostTable, IsEqualToTheGrid) {
               << table.name().str() << " " << toString(row.choice) << " layer " << i;
 }
 
+TEST(CostTable, AClaimIsWorthAThread) {
+  EXPECT_EQ(claimOf(100, 4900), std::nullopt); // two threads would have less than 2.5 µs each
+  EXPECT_EQ(claimOf(1, 1e6), std::nullopt);
+  EXPECT_EQ(claimOf(100, 5000), 50);
+  EXPECT_EQ(claimOf(100, 100000), 2);
+  EXPECT_EQ(claimOf(10, 1e9), 1);
+}
+
 TEST(CostTable, OtherRatesScaleTheFamily) {
   // A core with one pipe takes twice as long for byte products; what it counts with is the same.
   LayerShape layer = layerOf(256, 256, 3, 14, 2, 2);

@@ -48,6 +48,7 @@ public:
   LayerShape layerOf(const Row &row, size_t index) const;
 
 private:
+  void addRow(Row row);
   const Row *findRow(const LayerShape &layer, const KernelChoice &choice) const;
 
   std::string targetText;
@@ -60,6 +61,7 @@ private:
 struct ChosenKernel {
   KernelChoice choice;
   std::string reason;
+  double nanoseconds = 0; ///< Expected of one thread; 0 where nothing was measured.
 };
 
 /// The costs of some choices of one layer, in nanoseconds.
@@ -71,6 +73,10 @@ ChosenKernel chooseLeast(ChoiceCosts costs, const LayerShape &layer, llvm::Strin
 /// The choice for a layer by the table nearest to `target`, among those that `wanted` admits; a wish that the layer
 /// cannot have is passed over.
 ChosenKernel chooseKernel(const LayerShape &layer, const CpuTarget &target, const WantedChoice &wanted = {});
+
+/// What a thread takes at least of a grid that takes so long on one thread, and at most half of it; none where the work of
+/// two threads would not be worth their meeting.
+std::optional<int64_t> claimOf(int64_t grid, double nanoseconds);
 
 } // namespace anybit::cpu
 

@@ -69,7 +69,8 @@ llvm::Expected<WantedChoice> parseWantedChoice(llvm::StringRef text);
 std::string toString(const KernelChoice &choice);
 
 /// What an op carries as `lowbit.choice`, and back.
-lowbit::ChoiceAttr toAttribute(mlir::MLIRContext *context, const KernelChoice &choice, llvm::StringRef reason);
+lowbit::ChoiceAttr toAttribute(mlir::MLIRContext *context, const KernelChoice &choice, llvm::StringRef reason,
+                                double nanoseconds = 0);
 KernelChoice fromAttribute(lowbit::ChoiceAttr choice);
 
 /// Every way in which kernels of `target` compute the layer, one, two and four registers of columns

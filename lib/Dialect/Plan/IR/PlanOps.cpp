@@ -45,6 +45,8 @@ LogicalResult VariantOp::verify() {
 LogicalResult DispatchOp::verify() {
   if (int64_t(getGrid()) < 0 || int64_t(getMacs()) < 0)
     return emitOpError("has a negative grid or a negative count of multiply-accumulates");
+  if (getClaim() && (int64_t(*getClaim()) < 1 || *getClaim() > getGrid()))
+    return emitOpError("has a claim of ") << int64_t(*getClaim()) << " of a grid of " << getGrid();
   uint64_t arena = (*this)->getParentOfType<VariantOp>().getArenaBytes();
   for (auto argument : getArguments().getAsRange<ArgumentAttr>()) {
     if (argument.getKind() == ArgumentKind::Arena && argument.getOffset() > arena)

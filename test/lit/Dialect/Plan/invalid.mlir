@@ -51,6 +51,20 @@ plan.variant @w8a8 arena 0 {
 
 // -----
 
+plan.variant @w8a8 arena 0 {
+  // expected-error@+1 {{'plan.dispatch' op has a claim of 0 of a grid of 4}}
+  plan.dispatch @conv layer "conv1" grid 4 claim 0 []
+}
+
+// -----
+
+plan.variant @w8a8 arena 0 {
+  // expected-error@+1 {{'plan.dispatch' op has a claim of 5 of a grid of 4}}
+  plan.dispatch @conv layer "conv1" grid 4 claim 5 []
+}
+
+// -----
+
 plan.variant @w8a8 arena 64 {
   // expected-error@+1 {{'plan.dispatch' op has an argument at byte 65 of an arena of 64}}
   plan.dispatch @conv layer "conv1" grid 1 [#plan.argument<arena, offset = 65>]

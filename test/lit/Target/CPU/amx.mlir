@@ -46,7 +46,7 @@ func.func @bytes(%x: tensor<1x64x20x20xi8>) -> tensor<1x32x18x18xf32> attributes
 // NARROW-SAME:    anybit.scratch_bytes = 11584 : i64
 // NARROW:         llvm.call_intrinsic "llvm.x86.ldtilecfg"
 // NARROW:         vector.shuffle
-// NARROW:         arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
+// NARROW:         llvm.call_intrinsic "llvm.x86.avx512.permvar.qi.512"
 // NARROW:         llvm.store {{.+}} : vector<64xi8>
 // NARROW-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero"
 // NARROW:         llvm.call_intrinsic "llvm.x86.tileloadd64"

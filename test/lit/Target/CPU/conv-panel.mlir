@@ -4,11 +4,11 @@
 // tiles multiply what they read there.
 // CHECK-LABEL: func.func @conv_dot4
 // CHECK-SAME:    %[[SCRATCH:[^ ]+]]: !llvm.ptr) attributes {{{.*}}anybit.scratch_bytes = 2304 : i64
-// CHECK:         arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
+// CHECK:         arith.addi %{{.+}}, %{{.+}} : vector<64xi8>
 // CHECK:         llvm.store %{{.+}}, %{{.+}} : vector<64xi8>, !llvm.ptr
 // CHECK:         llvm.getelementptr %[[SCRATCH]][
 // CHECK:         llvm.load %{{.+}} : !llvm.ptr -> vector<64xi8>
-// CHECK-NOT:     arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
+// CHECK-NOT:     arith.addi %{{.+}}, %{{.+}} : vector<64xi8>
 // CHECK:         llvm.x86.avx512.vpdpbusd.512
 func.func @many(%x: tensor<1x16x10x10xi8>) -> tensor<1x16x8x8xf32> attributes {anybit.candidate = "many"} {
   %w = arith.constant dense<1> : tensor<16x16x3x3xi8>
@@ -28,7 +28,7 @@ func.func @many(%x: tensor<1x16x10x10xi8>) -> tensor<1x16x8x8xf32> attributes {a
 // CHECK-LABEL: func.func @conv_dot4
 // CHECK-NOT:     anybit.scratch_bytes
 // CHECK-NOT:     llvm.store %{{.+}} : vector<64xi8>
-// CHECK:         arith.subi %{{.+}}, %{{.+}} : vector<64xi8>
+// CHECK:         arith.addi %{{.+}}, %{{.+}} : vector<64xi8>
 // CHECK:         llvm.x86.avx512.vpdpbusd.512
 func.func @one(%x: tensor<1x16x3x3xi8>) -> tensor<1x16x1x1xf32> attributes {anybit.candidate = "one"} {
   %w = arith.constant dense<1> : tensor<16x16x3x3xi8>

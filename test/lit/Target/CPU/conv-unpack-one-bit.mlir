@@ -13,9 +13,8 @@
 // CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<16xi32> to vector<64xi8>
 // CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<1> : vector<64xi8>
 // CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<64xi8>
-// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[INDICES]], %[[INDICES]] : vector<64xi8>
-// CHECK-NEXT:      %[[LEVELS:.+]] = arith.constant dense<1> : vector<64xi8>
-// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %[[TWICE]], %[[LEVELS]] : vector<64xi8>
+// CHECK-NEXT:      %[[TABLE:.+]] = arith.constant dense<[-1, 1, -1, 1, -1,
+// CHECK-NEXT:      %[[WEIGHTS:.+]] = llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"(%[[TABLE]], %[[INDICES]])
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%[[SUM]], %{{.+}}, %[[WEIGHTS]])
 func.func @w1(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit.candidate = "w1"} {
   %w = arith.constant dense<1> : tensor<16x8x1x1xi8>

@@ -16,8 +16,8 @@
 // CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<16xi32> to vector<64xi8>
 // CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<15> : vector<64xi8>
 // CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<64xi8>
-// CHECK-NEXT:      %[[MIDDLE:.+]] = arith.constant dense<8> : vector<64xi8>
-// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %[[INDICES]], %[[MIDDLE]] : vector<64xi8>
+// CHECK-NEXT:      %[[MIDDLE:.+]] = arith.constant dense<-8> : vector<64xi8>
+// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.addi %[[INDICES]], %[[MIDDLE]] : vector<64xi8>
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%[[SUM]], %{{.+}}, %[[WEIGHTS]])
 func.func @w4(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit.candidate = "w4"} {
   %w = arith.constant dense<1> : tensor<16x8x1x1xi8>
@@ -35,7 +35,7 @@ func.func @w4(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit
 
 // -----
 
-// Four fields of 2 bits in 16 bytes; odd: 2q - 3.
+// Four fields of 2 bits in 16 bytes; odd: 2q - 3, looked up.
 // CHECK-LABEL: func.func @conv_dot4
 // CHECK:         scf.for %[[STEP:.+]] = %{{.+}} to %{{.+}} step %{{.+}} iter_args(%[[SUM:.+]] = %{{.+}}) -> (vector<16xi32>)
 // CHECK:           %[[BYTES:.+]] = arith.constant 16 : i64
@@ -48,9 +48,8 @@ func.func @w4(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit
 // CHECK-NEXT:      %[[FIELDS:.+]] = vector.bitcast %[[SHIFTED]] : vector<16xi32> to vector<64xi8>
 // CHECK-NEXT:      %[[MASK:.+]] = arith.constant dense<3> : vector<64xi8>
 // CHECK-NEXT:      %[[INDICES:.+]] = arith.andi %[[FIELDS]], %[[MASK]] : vector<64xi8>
-// CHECK-NEXT:      %[[TWICE:.+]] = arith.addi %[[INDICES]], %[[INDICES]] : vector<64xi8>
-// CHECK-NEXT:      %[[LEVELS:.+]] = arith.constant dense<3> : vector<64xi8>
-// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %[[TWICE]], %[[LEVELS]] : vector<64xi8>
+// CHECK-NEXT:      %[[TABLE:.+]] = arith.constant dense<[-3, -1, 1, 3, -3, -1, 1, 3, -3,
+// CHECK-NEXT:      %[[WEIGHTS:.+]] = llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"(%[[TABLE]], %[[INDICES]])
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%[[SUM]], %{{.+}}, %[[WEIGHTS]])
 func.func @w2(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit.candidate = "w2"} {
   %w = arith.constant dense<1> : tensor<16x8x1x1xi8>
@@ -71,8 +70,8 @@ func.func @w2(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit
 // 3 bits are stored in 4; unsigned: q - z.
 // CHECK-LABEL: func.func @conv_dot4
 // CHECK:           %[[MASK:.+]] = arith.constant dense<15> : vector<64xi8>
-// CHECK:           %[[ZERO:.+]] = arith.constant dense<5> : vector<64xi8>
-// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.subi %{{.+}}, %[[ZERO]] : vector<64xi8>
+// CHECK:           %[[ZERO:.+]] = arith.constant dense<-5> : vector<64xi8>
+// CHECK-NEXT:      %[[WEIGHTS:.+]] = arith.addi %{{.+}}, %[[ZERO]] : vector<64xi8>
 // CHECK:           llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.+}}, %{{.+}}, %[[WEIGHTS]])
 func.func @w3(%x: tensor<1x8x1x1xi8>) -> tensor<1x16x1x1xf32> attributes {anybit.candidate = "w3"} {
   %w = arith.constant dense<1> : tensor<16x8x1x1xi8>

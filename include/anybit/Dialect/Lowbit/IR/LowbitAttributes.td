@@ -35,14 +35,17 @@ def Lowbit_ChoiceAttr : AttrDef<Lowbit_Dialect, "Choice"> {
   let description = [{
     A kernel family and the registers of columns in a block of its weights, with the reason in words for `anybit
     inspect`. With `bytes`, weights of four and fewer bits are stored as bytes, which costs memory and saves widening
-    them. `anybit-pack-weights` takes the choice that an op has as `lowbit.choice`, and else writes its own.
+    them. `nanoseconds` is what one thread is expected to take, 0 where nothing was measured: threads share work by it.
+    `anybit-pack-weights` takes the choice that an op has as `lowbit.choice`, and else writes its own.
 
-    Examples: `#lowbit.choice<popcount, vectors = 4, "popcount:4 0.0310 ms, dot4:2 0.0580 ms (tuned)">`,
+    Examples: `#lowbit.choice<popcount, vectors = 4, nanoseconds = 31000, "popcount:4 0.0310 ms, dot4:2 0.0580 ms (tuned)">`,
     `#lowbit.choice<amx, vectors = 2, bytes = true, "measured">`.
   }];
   let parameters = (ins EnumParameter<Lowbit_Family>:$family, "unsigned":$vectors,
-                        DefaultValuedParameter<"bool", "false">:$bytes, StringRefParameter<>:$reason);
-  let assemblyFormat = "`<` $family `,` `vectors` `=` $vectors `,` (`bytes` `=` $bytes^ `,`)? $reason `>`";
+                        DefaultValuedParameter<"bool", "false">:$bytes,
+                        DefaultValuedParameter<"int64_t", "0">:$nanoseconds, StringRefParameter<>:$reason);
+  let assemblyFormat = "`<` $family `,` `vectors` `=` $vectors `,` (`bytes` `=` $bytes^ `,`)? "
+                       "(`nanoseconds` `=` $nanoseconds^ `,`)? $reason `>`";
 }
 
 #endif // ANYBIT_DIALECT_LOWBIT_IR_LOWBITATTRIBUTES_TD

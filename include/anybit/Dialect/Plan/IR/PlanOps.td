@@ -86,23 +86,23 @@ def Plan_VariantOp : Plan_Op<"variant", [Symbol, NoTerminator, SingleBlock]> {
 def Plan_DispatchOp : Plan_Op<"dispatch", [HasParent<"VariantOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one call of a kernel";
   let description = [{
-    Mirrors `anybit_dispatch`: the runtime calls `kernel` for parts of [0, grid). `macs` counts multiply-accumulates.
-    `choice` says why this kernel, for `anybit inspect`.
+    Mirrors `anybit_dispatch`: the runtime calls `kernel` for parts of [0, grid), those of another thread not smaller than
+    `claim`; without it one thread does all. `macs` counts multiply-accumulates. `choice` says why this kernel, for `anybit inspect`.
 
     Example:
 
     ```mlir
     func.func private @conv(%input: !llvm.ptr, %output: !llvm.ptr, %begin: i64, %end: i64, %scratch: !llvm.ptr)
     plan.variant @w8a8 arena 4096 {
-      plan.dispatch @conv layer "conv1" grid 196 [#plan.argument<input>, #plan.argument<arena, offset = 64>]
+      plan.dispatch @conv layer "conv1" grid 196 claim 14 [#plan.argument<input>, #plan.argument<arena, offset = 64>]
           {macs = 5419008 : i64, choice = "dot4:2, measured"}
     }
     ```
   }];
-  let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$layer, I64Attr:$grid,
+  let arguments = (ins FlatSymbolRefAttr:$kernel, StrAttr:$layer, I64Attr:$grid, OptionalAttr<I64Attr>:$claim,
                        TypedArrayAttrBase<Plan_ArgumentAttr, "arguments">:$arguments,
                        DefaultValuedAttr<I64Attr, "0">:$macs, OptionalAttr<StrAttr>:$choice);
-  let assemblyFormat = "$kernel `layer` $layer `grid` $grid $arguments attr-dict";
+  let assemblyFormat = "$kernel `layer` $layer `grid` $grid (`claim` $claim^)? $arguments attr-dict";
   let hasVerifier = 1;
 }
 
