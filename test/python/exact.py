@@ -4,6 +4,7 @@ canonical functions of docs/onnx-convention.md."""
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import pathlib
 import re
@@ -182,12 +183,28 @@ def differences(got: dict, want: dict) -> list[str]:
     return lines
 
 
+_wanted: dict[bytes, dict[str, np.ndarray]] = {}
+
+
+def wanted(model: onnx.ModelProto, inputs: dict[str, np.ndarray], candidate: "str | None") -> dict[str, np.ndarray]:
+    """reference.run, once for all targets of a test."""
+    digest = hashlib.sha256(model.SerializeToString(deterministic=True))
+    for part in (candidate or "", *inputs):
+        digest.update(f"{part}\0".encode())
+    for value in inputs.values():
+        digest.update(value.tobytes())
+    key = digest.digest()
+    if key not in _wanted:
+        _wanted[key] = reference.run(model, inputs, candidate)
+    return _wanted[key]
+
+
 def assert_exact(model: onnx.ModelProto, inputs: dict[str, np.ndarray], folder: pathlib.Path, target: str = "native",
                  level: int = 3, candidates: "list[str] | None" = None, flags: tuple[str, ...] = ()) -> None:
     """Every output of every candidate equals the reference, element by element."""
     artifact = compile_model(model, folder, target, level, flags)
     problems = []
     for candidate in candidates or candidate_names(model) or [None]:
-        want = reference.run(model, inputs, candidate)
+        want = wanted(model, inputs, candidate)
         problems += [f"{candidate}: {line}" for line in differences(run_artifact(artifact, inputs, candidate), want)]
     assert not problems, "\n".join(problems)
