@@ -22,7 +22,7 @@ static json::Array tensorsToJson(ArrayRef<anybit_tensor> tensors) {
   return rows;
 }
 
-/// Why each dispatch of each candidate has its kernel: what an older compiler left out is empty.
+/// Why each dispatch of each candidate has its kernel.
 static std::vector<std::vector<StringRef>> choicesOf(const Artifact &artifact) {
   const anybit_module_descriptor &module = artifact.descriptor();
   StringRef rest = module.choices ? module.choices : "";

@@ -152,9 +152,10 @@ ChosenKernel chooseKernel(const LayerShape &layer, const CpuTarget &target, cons
   if (!admitted.empty())
     all = admitted;
   std::string first = toString(all.front());
-  if (all.size() == 1)
-    return {all.front(), first + (isForced ? ", forced" : ", the only choice")};
   const CostTable &table = CostTable::nearest(target);
+  if (all.size() == 1)
+    return {all.front(), first + (isForced ? ", forced" : ", the only choice"),
+            table.nanoseconds(layer, all.front(), target).value_or(0)};
   ChoiceCosts costs;
   for (const KernelChoice &choice : all)
     if (std::optional<double> cost = table.nanoseconds(layer, choice, target))

@@ -17,10 +17,10 @@
 // NARROW:       #lowbit.packed<{{.+}}, bits = 4,
 // TILES-LABEL: func.func @widened
 // TILES-DAG:   #lowbit.packed<amx, columns = 32, bits = 4,
-// TILES-DAG:   lowbit.choice = #lowbit.choice<amx, vectors = 2, "amx:2, forced">
+// TILES-DAG:   lowbit.choice = #lowbit.choice<amx, vectors = 2, {{.*}}"amx:2, forced">
 // BYTES-LABEL: func.func @widened
 // BYTES-DAG:   #lowbit.packed<dot4, columns = 32, bits = 8,
-// BYTES-DAG:   lowbit.choice = #lowbit.choice<dot4, vectors = 2, bytes = true, "dot4:2:bytes, forced">
+// BYTES-DAG:   lowbit.choice = #lowbit.choice<dot4, vectors = 2, bytes = true, {{.*}}"dot4:2:bytes, forced">
 // PAIRS-LABEL: func.func @widened
 // PAIRS:       #lowbit.packed<dot4, {{.+}}, bits = 4,
 func.func @widened(%x: tensor<1x64x58x58xi8>) -> tensor<1x64x56x56xf32> {

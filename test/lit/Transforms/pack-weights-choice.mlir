@@ -12,7 +12,7 @@
 // CHECK-DAG:     lowbit.choice = #lowbit.choice<table, vectors = {{[48]}}, nanoseconds = {{[1-9][0-9]*}}, "table:{{.+}} ms, popcount:{{.+}} ms, dot4:{{.+}} ms (table x86-64-v4)">
 // ONE-LABEL: func.func @counted
 // ONE-DAG:     #lowbit.packed<dot4, columns = 16,
-// ONE-DAG:     lowbit.choice = #lowbit.choice<dot4, vectors = 1, "dot4:1, forced">
+// ONE-DAG:     lowbit.choice = #lowbit.choice<dot4, vectors = 1, {{.*}}"dot4:1, forced">
 // FAMILY-LABEL: func.func @counted
 // FAMILY-DAG:  #lowbit.packed<dot4,
 // FAMILY-DAG:  lowbit.choice = #lowbit.choice<dot4, vectors = {{.}}, {{.*}}"dot4:{{.+}} ms (forced, table x86-64-v4)">
@@ -50,9 +50,9 @@ func.func @given(%x: tensor<1x64x14x14xi8>) -> tensor<1x64x12x12xf32> {
 
 // A layer of 16 channels has one choice: the wish for something else is passed over.
 // CHECK-LABEL: func.func @only
-// CHECK:         lowbit.choice = #lowbit.choice<dot4, vectors = 1, "dot4:1, the only choice">
+// CHECK:         lowbit.choice = #lowbit.choice<dot4, vectors = 1, {{.*}}"dot4:1, the only choice">
 // FAMILY-LABEL: func.func @only
-// FAMILY:        lowbit.choice = #lowbit.choice<dot4, vectors = 1, "dot4:1, the only choice">
+// FAMILY:        lowbit.choice = #lowbit.choice<dot4, vectors = 1, {{.*}}"dot4:1, the only choice">
 func.func @only(%x: tensor<1x64x14x14xi8>) -> tensor<1x16x12x12xf32> {
   %w = arith.constant dense<1> : tensor<16x64x3x3xi8>
   %y = lowbit.conv %x, %w params() attributes {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
