@@ -77,6 +77,12 @@ def test_all_pairs(target, kind, tmp_path):
     check(kind, tmp_path, target, tuple(part))
 
 
+def test_weights_in_registers_of_sixteen_bytes(tmp_path):
+    """SSSE3 looks narrow odd weights up, which SSE2 cannot."""
+    narrow = [pair for pair in PAIRS if pair[1] <= 4 and pair[3] == ODD]
+    check(ODD, tmp_path, "x86-64-v2", tuple(narrow[::3]))
+
+
 @pytest.mark.parametrize("kind", [UNSIGNED, ODD])
 def test_optimization_changes_nothing(kind, tmp_path):
     check(kind, tmp_path, "native", tuple(PAIRS[::17]), level=0)
