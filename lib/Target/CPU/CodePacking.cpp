@@ -66,21 +66,6 @@ Value CodePacking::toInteger(Value real, double most) {
   return kb.intrinsic(lanes == 8 ? "llvm.x86.avx.cvt.ps2dq.256" : "llvm.x86.sse2.cvtps2dq", type, real);
 }
 
-Value CodePacking::clampCodes(Value codes, int64_t low, int64_t high) {
-  bool isSigned = low < 0;
-  if (low != (isSigned ? -128 : 0)) {
-    Value limit = kb.integer(codes.getType(), low);
-    codes = isSigned ? Value(arith::MaxSIOp::create(kb.b, kb.loc, codes, limit))
-                     : Value(arith::MaxUIOp::create(kb.b, kb.loc, codes, limit));
-  }
-  if (high != (isSigned ? 127 : 255)) {
-    Value limit = kb.integer(codes.getType(), high);
-    codes = isSigned ? Value(arith::MinSIOp::create(kb.b, kb.loc, codes, limit))
-                     : Value(arith::MinUIOp::create(kb.b, kb.loc, codes, limit));
-  }
-  return codes;
-}
-
 Value CodePacking::roundAndPack(ArrayRef<Value> reals, lowbit::RoundOp round) {
   int64_t low = int32_t(round.getLow()), high = int32_t(round.getHigh()), zero = int32_t(round.getZero());
   SmallVector<Value> words;
@@ -92,7 +77,15 @@ Value CodePacking::roundAndPack(ArrayRef<Value> reals, lowbit::RoundOp round) {
       packed = kb.intrinsic("llvm.sadd.sat", packed.getType(), {packed, kb.integer(packed.getType(), zero)});
     words.push_back(packed);
   }
-  return clampCodes(narrow(low < 0 ? Pack::SignedBytes : Pack::UnsignedBytes, words[0], words[1]), low, high);
+  bool isSigned = low < 0;
+  Value codes = narrow(isSigned ? Pack::SignedBytes : Pack::UnsignedBytes, words[0], words[1]);
+  // Nothing is above `high`, as no real was. A comparison that is not needed would also keep LLVM from seeing which lanes
+  // are not stored.
+  if (low == (isSigned ? -128 : 0))
+    return codes;
+  Value limit = kb.integer(codes.getType(), low);
+  return isSigned ? Value(arith::MaxSIOp::create(kb.b, kb.loc, codes, limit))
+                  : Value(arith::MaxUIOp::create(kb.b, kb.loc, codes, limit));
 }
 
 Value CodePacking::inOrder(Value packed) {

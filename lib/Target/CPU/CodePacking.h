@@ -28,7 +28,6 @@ private:
   enum class Pack { SignedWords, UnsignedWords, SignedBytes, UnsignedBytes };
   mlir::Value narrow(Pack pack, mlir::Value low, mlir::Value high);
   mlir::Value toInteger(mlir::Value real, double most);
-  mlir::Value clampCodes(mlir::Value codes, int64_t low, int64_t high);
 
   KernelBuilder &kb;
   int64_t lanes; // of a register of dwords
