@@ -82,6 +82,11 @@ def evict(memory: np.ndarray) -> None:
     memory += 1
 
 
+def heaviest(model: Any) -> Any:
+    """The step with the most multiply-accumulates of one run: the layer."""
+    return max(model.profile(), key=lambda step: step.macs)
+
+
 def time_from_memory(model: Any, times: dict, families: dict) -> None:
     """Every width ten times, each after all caches were filled with something else."""
     memory = np.zeros(1 << 29, np.uint8)
@@ -89,9 +94,9 @@ def time_from_memory(model: Any, times: dict, families: dict) -> None:
         model.candidate = width
         for _ in range(10):
             evict(memory)
-            heaviest = max(model.profile(), key=lambda step: step.macs)
-            times[COLD, width] = min(times[COLD, width], heaviest.nanoseconds)
-            families[COLD, width] = heaviest.family
+            step = heaviest(model)
+            times[COLD, width] = min(times[COLD, width], step.nanoseconds)
+            families[COLD, width] = step.family
 
 
 def least_times(files: dict[str, pathlib.Path], options: argparse.Namespace) -> tuple[dict, dict, dict]:
@@ -110,9 +115,9 @@ def least_times(files: dict[str, pathlib.Path], options: argparse.Namespace) -> 
                 model.profile()  # warms up
                 end = time.perf_counter() + options.seconds
                 while time.perf_counter() < end:
-                    heaviest = max(model.profile(), key=lambda step: step.macs)
-                    times[layer, width] = min(times[layer, width], heaviest.nanoseconds)
-                    families[layer, width] = heaviest.family
+                    step = heaviest(model)
+                    times[layer, width] = min(times[layer, width], step.nanoseconds)
+                    families[layer, width] = step.family
     if GEMV in models:
         time_from_memory(models[GEMV], times, families)
     return times, families, best
@@ -130,8 +135,7 @@ def in_turns(model: Any, width: str, seconds: float) -> tuple[float, float]:
         for name in least:
             model.candidate = name
             model.profile()  # warms up: the other's weights were read before
-            heaviest = max(model.profile(), key=lambda step: step.macs)
-            least[name] = min(least[name], heaviest.nanoseconds)
+            least[name] = min(least[name], heaviest(model).nanoseconds)
     return least["w8a8"], least[width]
 
 
@@ -208,7 +212,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.1, help="of a layer at a width in a round")
     parser.add_argument("--keep", type=pathlib.Path, help="JSON of least times, merged with those of earlier runs: for machines "
-                        "that neighbours disturb for minutes")
+                        "that neighbours disturb for minutes; not of --pairs")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "kernels")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,12 @@ protected:
     return status;
   }
 
+  static anybit_module *opened(const fs::path &path) {
+    anybit_module *module = nullptr;
+    EXPECT_EQ(anybit_module_open(path.c_str(), &module), ANYBIT_OK) << anybit_last_error();
+    return module;
+  }
+
   fs::path folder, sealed;
   std::vector<char> bytes;
   size_t noteOffset = 0;
@@ -82,12 +88,12 @@ TEST_F(Artifact, OpensAndRuns) {
 TEST_F(Artifact, TwoFilesAreTwoModulesWhateverTheirDescriptors) {
   fs::path other = folder / "other.so";
   fs::copy_file(sealed, other);
-  anybit_module *a = nullptr, *b = nullptr, *again = nullptr;
-  ASSERT_EQ(anybit_module_open(sealed.c_str(), &a), ANYBIT_OK);
-  ASSERT_EQ(anybit_module_open(other.c_str(), &b), ANYBIT_OK);
+  anybit_module *a = opened(sealed), *b = opened(other);
+  ASSERT_TRUE(a && b);
   EXPECT_NE(anybit_module_descriptor_of(a), anybit_module_descriptor_of(b));
   anybit_module_close(a);
-  ASSERT_EQ(anybit_module_open(sealed.c_str(), &again), ANYBIT_OK);
+  anybit_module *again = opened(sealed);
+  ASSERT_TRUE(again);
   EXPECT_NE(anybit_module_descriptor_of(again), anybit_module_descriptor_of(b));
   EXPECT_STREQ(anybit_module_descriptor_of(b)->model, "test");
   anybit_module_close(again);
@@ -97,11 +103,10 @@ TEST_F(Artifact, TwoFilesAreTwoModulesWhateverTheirDescriptors) {
 TEST_F(Artifact, AFileIsNotTakenForAnotherThatWasOpenedTwice) {
   fs::path other = folder / "other.so";
   fs::copy_file(sealed, other);
-  anybit_module *kept = nullptr, *closed = nullptr, *next = nullptr;
-  ASSERT_EQ(anybit_module_open(sealed.c_str(), &kept), ANYBIT_OK);
-  ASSERT_EQ(anybit_module_open(sealed.c_str(), &closed), ANYBIT_OK);
-  anybit_module_close(closed); // frees a descriptor under which the loader still knows the library
-  ASSERT_EQ(anybit_module_open(other.c_str(), &next), ANYBIT_OK);
+  anybit_module *kept = opened(sealed);
+  anybit_module_close(opened(sealed)); // frees a descriptor under which the loader still knows the library
+  anybit_module *next = opened(other);
+  ASSERT_TRUE(kept && next);
   EXPECT_NE(anybit_module_descriptor_of(kept), anybit_module_descriptor_of(next));
   anybit_module_close(next);
   anybit_module_close(kept);
