@@ -29,6 +29,7 @@ static inline float anybit_inline_half_to_float(uint16_t half) {
   return anybit_float_of_bits(magnitude | (uint32_t)(half & 0x8000u) << 16);
 }
 
+/* `count` of them, in vectors where the CPU has any. */
 void anybit_halves_to_floats(const uint16_t *halves, int64_t count, float *floats);
 
 #endif /* ANYBIT_LIB_HALF_H */

@@ -1,5 +1,6 @@
 /* The packed layout of weights.h. */
 #include "anybit/weights.h"
+#include "clones.h"
 #include "pack_planes.h"
 
 #include <string.h>
@@ -75,8 +76,34 @@ static int32_t plane_of(int32_t w, uint32_t planes, uint32_t plane) {
   }
 }
 
-/* Steps that are staged at a time. */
-enum { kStagedSteps = 64 };
+/* Steps and lanes that are staged at a time: a lane of a step is four bytes, 16 of them fill a cache line. */
+enum { kStagedSteps = 64, kStagedLanes = 16 };
+
+/* Stored values of `count` codes that lie `stride` apart. They are taken modulo 256, so bytes are enough. */
+ANYBIT_VECTOR_CLONES
+static void store_values(const int16_t *codes, int64_t stride, int64_t count, stored_value value, uint8_t *bytes) {
+  if (stride == 1)
+    for (int64_t i = 0; i < count; ++i)
+      bytes[i] = (uint8_t)codes[i];
+  else
+    for (int64_t i = 0; i < count; ++i)
+      bytes[i] = (uint8_t)codes[i * stride];
+  uint8_t doubled = value.factor == 2 ? 0xff : 0, offset = (uint8_t)value.offset; /* No product of bytes in vectors. */
+  for (int64_t i = 0; i < count; ++i)
+    bytes[i] = (uint8_t)(bytes[i] + (bytes[i] & doubled) + offset);
+}
+
+/* ORs staged bytes, shifted, into others. Whole words are shifted: no value crosses a byte. */
+ANYBIT_VECTOR_CLONES
+static void merge_bytes(const uint8_t *stage, uint32_t shift, uint8_t *bytes) {
+  for (int64_t i = 0; i < kStagedSteps * 4; i += 4) {
+    uint32_t word, old;
+    memcpy(&word, stage + i, 4);
+    memcpy(&old, bytes + i, 4);
+    old |= word << shift;
+    memcpy(bytes + i, &old, 4);
+  }
+}
 
 /* The stored bytes of the positions [first, first + count) of a run, in one plane; `column` holds the codes of one
    output. A run position is tap * inputs + channel, a code's place channel * taps + tap. */
@@ -91,30 +118,67 @@ static void stage_values(const anybit_weight_shape *shape, const anybit_packing 
     if (packing->planes > 1)
       for (int64_t i = 0; i < width; ++i)
         stage[i] = (uint8_t)plane_of(codes[i * taps] * value.factor + value.offset, packing->planes, plane);
-    else if (taps == 1)
-      for (int64_t i = 0; i < width; ++i)
-        stage[i] = (uint8_t)(codes[i] * value.factor + value.offset);
     else
-      for (int64_t i = 0; i < width; ++i)
-        stage[i] = (uint8_t)(codes[i * taps] * value.factor + value.offset);
+      store_values(codes, taps, width, value, stage);
     first += width;
     count -= width;
     stage += width;
   }
 }
 
-/* ORs `steps` staged words of one column into zeroed bytes. The four values of a column share a byte lane, so whole
-   words are shifted: no value crosses a byte. */
-static void merge_column(const uint8_t *stage, int64_t steps, int64_t step_bytes, uint32_t shift, uint8_t *to) {
-  for (int64_t step = 0; step < steps; ++step) {
-    uint32_t word, old;
-    memcpy(&word, stage + step * 4, 4);
-    memcpy(&old, to + step * step_bytes, 4);
-    old |= word << shift;
-    memcpy(to + step * step_bytes, &old, 4);
+/* Stores the words [0, steps) of `lanes` lanes: step after step, lanes side by side. */
+static inline void store_words(const uint8_t lane_words[][kStagedSteps * 4], int64_t lanes, int64_t steps,
+                               int64_t step_bytes, uint8_t *to) {
+  for (int64_t step = 0; step < steps; ++step)
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      memcpy(to + step * step_bytes + lane * 4, lane_words[lane] + step * 4, 4);
+}
+
+/* What the steps [first, first + steps) of one run and plane of a block are packed from. */
+typedef struct step_range {
+  const anybit_weight_shape *shape;
+  const anybit_packing *packing;
+  stored_value value;
+  const int16_t *codes; /* of `columns` outputs */
+  int64_t columns, run, first, steps;
+  uint32_t plane;
+} step_range;
+
+/* The bytes of one lane: those of columns a number of lanes apart share them, `storage_bits` each. */
+static void stage_lane(const step_range *range, int64_t lane, int64_t lanes, uint8_t *bytes) {
+  const anybit_weight_shape *shape = range->shape;
+  int64_t reduction = shape->inputs * shape->kernel_height * shape->kernel_width, count = range->steps * 4;
+  int64_t left = shape->inputs * range->packing->taps_in_run - range->first * 4, values = left < count ? left : count;
+  uint8_t stage[kStagedSteps * 4];
+  uint32_t shift = 0;
+  memset(bytes, 0, kStagedSteps * 4);
+  memset(stage, range->value.padding, sizeof stage);
+  for (int64_t column = lane; column < (int64_t)range->packing->column_block; column += lanes) {
+    if (column < range->columns)
+      stage_values(shape, range->packing, range->value, range->plane, range->run, range->codes + column * reduction,
+                   range->first * 4, values, stage);
+    else
+      memset(stage, range->value.padding, sizeof stage);
+    merge_bytes(stage, shift, bytes);
+    shift += range->packing->storage_bits;
   }
 }
 
+static void pack_steps(const step_range *range, uint8_t *to) {
+  int64_t step_bytes = bytes_per_step(range->packing), lanes = step_bytes / 4;
+  uint8_t words[kStagedLanes][kStagedSteps * 4];
+  for (int64_t lane = 0; lane < lanes; lane += kStagedLanes) {
+    int64_t count = lanes - lane < kStagedLanes ? lanes - lane : kStagedLanes;
+    for (int64_t i = 0; i < count; ++i)
+      stage_lane(range, lane + i, lanes, words[i]);
+    if (count == kStagedLanes) /* A constant lets compilers turn the copies into vectors. */
+      store_words(words, kStagedLanes, range->steps, step_bytes, to + lane * 4);
+    else
+      store_words(words, count, range->steps, step_bytes, to + lane * 4);
+  }
+}
+
+ANYBIT_VECTOR_CLONES
 static int64_t sum_of_codes(const int16_t *codes, int64_t count) {
   int64_t sum = 0;
   for (int64_t first = 0; first < count; first += 4096) {
@@ -127,24 +191,6 @@ static int64_t sum_of_codes(const int16_t *codes, int64_t count) {
   return sum;
 }
 
-/* Packs the steps [first, first + steps) of one run and plane of a block with `columns` outputs. */
-static void pack_steps(const anybit_weight_shape *shape, const anybit_packing *packing, stored_value value,
-                       uint32_t plane, int64_t run, const int16_t *codes, int64_t columns, int64_t first, int64_t steps,
-                       uint8_t *to) {
-  uint8_t stage[kStagedSteps * 4];
-  int64_t reduction = shape->inputs * shape->kernel_height * shape->kernel_width, bytes = bytes_per_step(packing);
-  int64_t lane = bytes / 4, left = shape->inputs * packing->taps_in_run - first * 4;
-  int64_t values = left < steps * 4 ? left : steps * 4;
-  memset(stage, value.padding, sizeof stage);
-  for (int64_t column = 0; column < (int64_t)packing->column_block; ++column) {
-    if (column < columns)
-      stage_values(shape, packing, value, plane, run, codes + column * reduction, first * 4, values, stage);
-    else if (column == columns)
-      memset(stage, value.padding, sizeof stage);
-    merge_column(stage, steps, bytes, packing->storage_bits * (uint32_t)(column / lane), to + column % lane * 4);
-  }
-}
-
 /* Packs one column block. */
 static void pack_block(const anybit_weight_shape *shape, const anybit_packing *packing, stored_value value,
                        const int16_t *codes, int64_t columns, uint8_t *to) {
@@ -153,7 +199,8 @@ static void pack_block(const anybit_weight_shape *shape, const anybit_packing *p
     for (uint32_t plane = 0; plane < packing->planes; ++plane, to += steps * bytes)
       for (int64_t first = 0; first < steps; first += kStagedSteps) {
         int64_t count = steps - first < kStagedSteps ? steps - first : kStagedSteps;
-        pack_steps(shape, packing, value, plane, run, codes, columns, first, count, to + first * bytes);
+        step_range range = {shape, packing, value, codes, columns, run, first, count, plane};
+        pack_steps(&range, to + first * bytes);
       }
 }
 
@@ -166,7 +213,8 @@ void anybit_pack(const anybit_weight_shape *shape, const anybit_packing *packing
   int64_t bytes = anybit_packed_bytes(shape, packing), block_bytes = bytes / (shape->groups * blocks);
   int in_planes = packing->order == ANYBIT_ORDER_PLANES;
   int64_t highest = in_planes && format == ANYBIT_ODD ? (1 << packing->input_bits) - 1 : 0;
-  memset(packed, 0, (size_t)bytes);
+  if (in_planes) /* Columns past the last output, and channels past the last. */
+    memset(packed, 0, (size_t)bytes);
   for (int64_t i = 0; i < shape->groups * blocks; ++i) {
     int64_t first = i % blocks * block, columns = outputs - first < block ? outputs - first : block;
     const int16_t *from = codes + (i / blocks * outputs + first) * reduction;

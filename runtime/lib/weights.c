@@ -71,12 +71,6 @@ int32_t anybit_decode(uint32_t format, uint32_t bits, int32_t zero, int32_t code
 
 float anybit_half_to_float(uint16_t half) { return anybit_inline_half_to_float(half); }
 
-ANYBIT_VECTOR_CLONES
-void anybit_halves_to_floats(const uint16_t *halves, int64_t count, float *floats) {
-  for (int64_t i = 0; i < count; ++i)
-    floats[i] = anybit_inline_half_to_float(halves[i]);
-}
-
 uint16_t anybit_float_to_half(float value) {
   uint32_t bits = anybit_bits_of_float(value);
   uint32_t sign = bits >> 16 & 0x8000u;

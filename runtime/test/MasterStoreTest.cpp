@@ -3,12 +3,16 @@
 #include "anybit/weights.h"
 
 #include "AllocationHook.h"
+extern "C" {
+#include "half.h"
+}
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cfenv>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -339,6 +343,24 @@ TEST_F(MasterStore, InconsistentRebuildsAreRefused) {
   EXPECT_TRUE(refused([](MasterModule &m) { m.masters[0].groups = 5; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.masters[0].layout = 5; }));
   EXPECT_TRUE(refused([](MasterModule &m) { m.masters[0].values = nullptr; }));
+}
+
+TEST(Half, VectorsConvertAsOneByOne) {
+  std::vector<uint16_t> halves(65536);
+  for (size_t i = 0; i < halves.size(); ++i)
+    halves[i] = static_cast<uint16_t>(i);
+  for (size_t first : {0, 1, 3, 65529}) { // Whole registers and what is left of one.
+    std::vector<float> floats(halves.size() - first + 1, 777.0f);
+    anybit_halves_to_floats(halves.data() + first, int64_t(floats.size()) - 1, floats.data());
+    EXPECT_EQ(floats.back(), 777.0f);
+    for (size_t i = 0; i + 1 < floats.size(); ++i) {
+      float one = anybit_half_to_float(halves[first + i]);
+      if (std::isnan(one))
+        EXPECT_TRUE(std::isnan(floats[i]));
+      else
+        EXPECT_EQ(anybit_bits_of_float(floats[i]), anybit_bits_of_float(one)) << first + i;
+    }
+  }
 }
 
 TEST(MasterStoreSpeed, TwentyFiveMillionWeights) {

@@ -227,7 +227,7 @@ TEST(Pack, IndependentUnpackerAgrees) {
     for (uint32_t format : {ANYBIT_SIGNED, ANYBIT_UNSIGNED, ANYBIT_ODD})
       for (uint32_t bits = 1; bits <= 8; ++bits)
         for (uint32_t storage : {8u, 4u, 2u, 1u})
-          for (uint32_t block : {8u, 16u, 32u})
+          for (uint32_t block : {8u, 16u, 24u, 32u})
             for (int64_t taps : {int64_t(1), shape.kernel_width}) {
               if (storage < bits || (format == ANYBIT_ODD && storage < 8 && shape.inputs * taps % 4))
                 continue;
