@@ -53,10 +53,9 @@ SECTIONS = {
         "99.5 %, or accuracies that differ by at most 1 point (AP50: 1.5); in brackets those of the artifact and of ONNX "
         "Runtime. Detectors: on the calibration pictures too, since both evaluate one file."),
     "layers": Section(
-        "The artifact against anybit.reference", ["model", "candidate", "largest difference", ""], accuracy.rows_layers,
-        "Sixteen test samples, compared with ==. Both networks end in a Softmax, a real-valued op outside of bit identity "
-        "(N6): one unit of its last place, 1.2e-7, may differ; `test/python/test_exact_models.py` compares the codes of "
-        "each layer."),
+        "The artifact against anybit.reference", ["model", "candidate", "quantized values with equal bytes", "result, largest difference", ""],
+        accuracy.rows_layers, "Sixteen test samples; every quantized value of the network, weights and activations, is an output, too, and compared with ==. "
+        "Both networks end in a Softmax, a real-valued op outside of bit identity (N6): its result may differ by 1e-6."),
     "speed": Section(
         "Latency", ["model", "ONNX Runtime f32", "ONNX Runtime int8", "f32", *speed.FOUR, "w8a8 ÷ int8 (≤ 1.5)",
                     "f32 ÷ f32 (≤ 2)"], speed.rows_speed,
