@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import numpy as np
-import onnx
 
 import datasets
 import measure
@@ -22,7 +19,6 @@ DEFAULT_BOUNDS = {"w8a8": ("drop", .5)}
 LEAST_AGREEMENT, MOST_APART, MOST_APART_AP = 99.5, 1., 1.5
 # Two evaluations of one file may be compared on calibration pictures too; more pictures, less chance.
 ORACLE_PICTURES = ("coco_val_64", "coco_train_64")
-LAYER_MODELS = ("mlperftiny_resnet8_cifar10", "mlperftiny_kws_dscnn")
 
 
 def mark(holds: bool) -> str:
@@ -41,6 +37,8 @@ def verdict(model: str, candidate: str, value: float, reference: float) -> str:
 
 def rows_float(bench: Bench, workload: datasets.Workload) -> Rows:
     """The float artifact against ONNX Runtime."""
+    if workload.metric == "codes":
+        return
     def relative() -> float:
         path = bench.artifact(bench.model_file(workload.model), f"{workload.model}.f32", *workload.flags)
         inputs = workload.calibration(bench.data)[:4]
@@ -52,7 +50,7 @@ def rows_float(bench: Bench, workload: datasets.Workload) -> Rows:
 
 def rows_accuracy(bench: Bench, workload: datasets.Workload) -> Rows:
     """Accuracy of each candidate."""
-    if workload.metric == "none":
+    if not workload.trained:
         return
     reference = 100. if workload.metric == "pixels" else bench.keep(f"{workload.model}/float", lambda: measure.score(
         bench, workload, measure.onnx_runtime(bench.model_file(workload.model)))[0])
@@ -84,7 +82,7 @@ def _against_oracle(bench: Bench, workload: datasets.Workload, networks: tuple) 
 
 def rows_oracle(bench: Bench, workload: datasets.Workload) -> Rows:
     """N10: the artifact against ONNX Runtime running the same switchable file."""
-    if workload.metric == "none":
+    if not workload.trained:
         return
     switchable = bench.switchable(workload)
     path = bench.artifact(switchable, workload.model, *workload.flags)
@@ -93,38 +91,3 @@ def rows_oracle(bench: Bench, workload: datasets.Workload) -> Rows:
             bench, workload, (ours(path, name), measure.oracle(switchable, index))))
         yield ["" if index else bench.named(workload), name, what, f"{value:.4g}",
                f"holds by {by}" if by else mark(False)]
-
-
-def _with_codes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with every quantized value as an output, too."""
-    known = {value.name for value in model.graph.output}
-    made = [node.output[0] for node in model.graph.node if node.op_type.startswith("FakeQuant")]
-    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-                              for name in made if name not in known)
-    return model
-
-
-def _compare_layers(path: pathlib.Path, source: pathlib.Path, name: str, inputs: np.ndarray) -> list:
-    """Quantized values with equal bytes, all of them, and the largest difference of the network's result."""
-    from anybit import reference
-    model = measure.load(path)
-    model.candidate = name
-    (result, *_), wrong, count, worst = (value.name for value in model.outputs), set(), len(model.outputs) - 1, 0.
-    for x in inputs:
-        want = reference.run(onnx.load(source), x[None], name)
-        got = dict(zip((value.name for value in model.outputs), model(x[None])))
-        worst = max(worst, float(np.abs(got[result] - want[result]).max()))
-        wrong |= {key for key in want if key != result and got[key].tobytes() != want[key].tobytes()}
-    return [count - len(wrong), count, worst]
-
-
-def rows_layers(bench: Bench, workload: datasets.Workload) -> Rows:
-    """Equal bytes of every layer in the artifact and anybit.reference."""
-    if workload.model not in LAYER_MODELS:
-        return
-    source = bench.work / f"{workload.model}.layers.onnx"
-    onnx.save(_with_codes(onnx.load(bench.switchable(workload))), source)
-    path, inputs = bench.artifact(source, f"{workload.model}.layers"), workload.test(bench.data)[0][:16]
-    for index, name in enumerate(CANDIDATES):
-        equal, count, worst = bench.keep(f"{workload.model}/{name}/layers", lambda: _compare_layers(path, source, name, inputs))
-        yield ["" if index else workload.model, name, f"{equal} of {count}", f"{worst:.3g}", mark(equal == count and worst <= 1e-6)]

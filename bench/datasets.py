@@ -128,7 +128,7 @@ def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
 @dataclass(frozen=True)
 class Workload:
     """model: file stem. test, calibration: data folder -> (inputs, labels). metric: top1, auc, ap50, pixels (agreement
-    with the float model, of each pixel) or none.
+    with the float model, of each pixel), codes (a file that is quantized) or none.
 
     background: classes in front of the labelled ones. flags: of ``anybit compile``. The calibration inputs carry no
     labels.
@@ -140,6 +140,11 @@ class Workload:
     metric: str = "top1"
     background: int = 0
     flags: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """A float model that somebody trained: it can be quantized, and its answers mean something."""
+        return self.metric not in ("none", "codes")
 
 
 def _cifar(model: str, scaling: str) -> Workload:
@@ -180,6 +185,11 @@ def rendered_text(count: int, seed: int) -> Loaded:
     return np.ascontiguousarray(np.stack(images)), labels
 
 
+def _qonnx(name: str, *shape: int) -> Workload:
+    """Eight inputs of multiples of 1/16: sums of a first layer that multiplies reals are exact in any order."""
+    return Workload(f"qonnx/{name}", None, lambda d: (np.random.default_rng(1).integers(0, 17, (8, *shape)) / 16).astype(F32), "codes")
+
+
 def workloads() -> dict[str, Workload]:
     """Every measured model by its file stem; ``*_random`` are generated, of a shape only."""
     from detection import FASTESTDET, YOLOX, calibration_inputs
@@ -201,5 +211,7 @@ def workloads() -> dict[str, Workload]:
                  lambda d: _photos(d, "coco_train_64", 257), "pixels"),
         *(Workload(f"{name}_random", None, lambda d: imagenet(d, "imagenet_train_512", "imagenet", 16)[0], "none")
           for name in ("resnet18", "resnet50", "mobilenetv1")),
+        *(_qonnx(f"TFC_{name}", 1, 28, 28) for name in ("1W1A", "1W2A", "2W2A")), _qonnx("kwsmlp_w3a3", 1, 10, 49),
+        _qonnx("qkeras_jettagging", 16), _qonnx("unsw_nb15-mlp-w2a2", 600),
     ]
     return {workload.model: workload for workload in listed}

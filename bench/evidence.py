@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "build" / "python"), str(ROOT / 
 import accuracy  # noqa: E402
 import datasets  # noqa: E402
 import document  # noqa: E402
+import layers  # noqa: E402
 import speed  # noqa: E402
 from measure import Bench, Missing, processor  # noqa: E402
 
@@ -53,9 +54,10 @@ SECTIONS = {
         "99.5 %, or accuracies that differ by at most 1 point (AP50: 1.5); in brackets those of the artifact and of ONNX "
         "Runtime. Detectors: on the calibration pictures too, since both evaluate one file."),
     "layers": Section(
-        "The artifact against anybit.reference", ["model", "candidate", "quantized values with equal bytes", "result, largest difference", ""],
-        accuracy.rows_layers, "Sixteen test samples; every quantized value of the network, weights and activations, is an output, too, and compared with ==. "
-        "Both networks end in a Softmax, a real-valued op outside of bit identity (N6): its result may differ by 1e-6."),
+        "The artifact against anybit.reference", ["model", "candidate", "values with equal codes", "Softmax, largest difference", ""],
+        layers.rows_layers, "Sixteen test samples; QONNX files at their own widths, eight inputs. Every value that has codes, and "
+        "the input of a Softmax, is an output of the network, too, and compared with ==. A Softmax is a real-valued op outside of "
+        "bit identity (numerics N6) and may differ by 1e-6."),
     "speed": Section(
         "Latency", ["model", "ONNX Runtime f32", "ONNX Runtime int8", "f32", *speed.FOUR, "w8a8 ÷ int8 (≤ 1.5)",
                     "f32 ÷ f32 (≤ 2)"], speed.rows_speed,

@@ -119,7 +119,7 @@ def rows_compile(bench: Bench, workload: datasets.Workload) -> Rows:
 
 def rows_quantize(bench: Bench, workload: datasets.Workload) -> Rows:
     """Time and memory of calibrating six candidates."""
-    if workload.model.endswith("_random"):
+    if not workload.trained:
         return
     bench.switchable(workload)
     key = f"{workload.model}/quantize"
@@ -145,7 +145,7 @@ def _all_pairs_equal(path: pathlib.Path, sample: np.ndarray) -> bool:
 
 def rows_switch(bench: Bench, workload: datasets.Workload) -> Rows:
     """A→B→A equals a fresh artifact at A for all pairs, and the time of a switch."""
-    if workload.model.endswith("_random"):
+    if not workload.trained:
         return
     path = bench.artifact(bench.switchable(workload), workload.model, *workload.flags)
     sample = np.ascontiguousarray(workload.calibration(bench.data)[:1])
