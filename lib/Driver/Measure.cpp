@@ -13,6 +13,8 @@ using namespace llvm;
 using Clock = std::chrono::steady_clock;
 
 static constexpr uint64_t enoughRuns = 300;
+/// 300 runs of a small network are a few milliseconds, in which the machine may be busy with something else.
+static constexpr double leastSeconds = 0.2;
 static constexpr double enoughSeconds = 2;
 static constexpr double turnSeconds = 0.02;
 static constexpr uint64_t profiledRuns = 20;
@@ -64,7 +66,11 @@ struct Samples {
   std::vector<double> seconds;
   double total = 0;
 
-  bool enough() const { return seconds.size() >= enoughRuns || total >= enoughSeconds; }
+  /// Of the work, in percent.
+  uint64_t done() const {
+    double byRuns = std::min(static_cast<double>(seconds.size()) / enoughRuns, total / leastSeconds);
+    return static_cast<uint64_t>(100 * std::clamp(std::max(byRuns, total / enoughSeconds), 0.0, 1.0));
+  }
   void add(double value) {
     seconds.push_back(value);
     total += value;
@@ -83,15 +89,15 @@ static Latency summarize(uint32_t candidate, std::vector<double> seconds) {
 
 int Measurement::measureLatencies(ArrayRef<uint32_t> candidates, bool quiet, std::vector<Latency> &latencies) {
   std::vector<Samples> samples(candidates.size());
-  auto enough = [](const Samples &one) { return one.enough(); };
-  Progress progress("bench", enoughRuns * candidates.size(), quiet);
+  auto enough = [](const Samples &one) { return one.done() == 100; };
+  Progress progress("bench", 100 * candidates.size(), quiet);
   while (!llvm::all_of(samples, enough)) {
     for (auto [candidate, own] : zip(candidates, samples)) {
       if (int code = artifact.useCandidate(candidate))
         return code;
       if (int code = runOnce())
         return code;
-      uint64_t before = own.seconds.size();
+      uint64_t before = own.done();
       Clock::time_point turn = Clock::now();
       do {
         Clock::time_point start = Clock::now();
@@ -99,7 +105,7 @@ int Measurement::measureLatencies(ArrayRef<uint32_t> candidates, bool quiet, std
           return code;
         own.add(secondsSince(start));
       } while (secondsSince(turn) < turnSeconds);
-      progress.advance(own.seconds.size() - before);
+      progress.advance(own.done() - before);
     }
   }
   for (auto [candidate, own] : zip(candidates, samples))

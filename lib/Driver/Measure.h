@@ -31,8 +31,8 @@ public:
 
   /// Makes inputs and outputs. Like all functions here: on failure prints why and returns the exit code.
   int prepare();
-  /// Times `candidates` until each has 300 runs or 2 seconds, taking turns so that a change of the machine's speed
-  /// meets all of them. The first run of a turn warms caches up and does not count.
+  /// Times `candidates` until each has 300 runs of at least 0.2 seconds together, or 2 seconds, taking turns so that a
+  /// change of the machine's speed meets all of them. The first run of a turn warms caches up and does not count.
   int measureLatencies(llvm::ArrayRef<uint32_t> candidates, bool quiet, std::vector<Latency> &latencies);
   /// Times every dispatch over a few runs of each candidate.
   int profile(llvm::ArrayRef<uint32_t> candidates, std::vector<LayerTime> &layers);
