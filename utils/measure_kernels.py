@@ -196,9 +196,13 @@ def kept_times(path: pathlib.Path) -> dict[tuple[int, ...], dict[tuple[str, str]
             for index, layer in enumerate(old["layers"])}
 
 
-def ceilings(file: pathlib.Path) -> dict[str, float]:
-    rows = re.findall(r"^(\S.*?) {2,}([0-9.]+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-    return {label: float(value) for label, value in rows}
+def ceilings(options: argparse.Namespace) -> dict[str, float]:
+    """Label -> the highest rate: of today, and with --merge of the older table."""
+    rows = re.findall(r"^(\S.*?) {2,}([0-9.]+)$", options.ceilings.read_text(encoding="utf-8"), re.MULTILINE)
+    found = {label: float(value) for label, value in rows}
+    for label, value in (json.loads(options.output.read_text(encoding="utf-8"))["ceilings"] if options.merge else {}).items():
+        found[label] = max(value, found.get(label, value))
+    return found
 
 
 def cpu_name() -> str:
@@ -215,7 +219,7 @@ def table(options: argparse.Namespace, times: list[dict[tuple[str, str], float]]
                 if any(own):
                     rows.append({"choice": f"{family}:{vectors}", "weights": weights, "inputs": inputs, "ns": own})
     head = {"version": 1, "target": options.name or options.target, "cpu": cpu_name(),
-            "date": datetime.date.today().isoformat(), "ceilings": ceilings(options.ceilings)}
+            "date": datetime.date.today().isoformat(), "ceilings": ceilings(options)}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     listed = lambda items: "[\n  " + ",\n  ".join(json.dumps(item) for item in items) + "\n]"
     lines += [f'"layers": {listed([layer.row() for layer in GRID])}', f'"rows": {listed(rows)}']
@@ -232,7 +236,7 @@ def main() -> int:
     parser.add_argument("--families", default=",".join(FAMILIES),
                         help="measured; with --merge the others stay as they are, which is for new ones")
     parser.add_argument("--merge", action="store_true",
-                        help="keep what an older table at the output has in less time: for machines that others use too")
+                        help="keep lower times and higher ceilings of an older table at the output: for machines that others use too")
     parser.add_argument("--new-layers", action="store_true",
                         help="with --merge: measure only layers of the grid that the older table lacks")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True)
