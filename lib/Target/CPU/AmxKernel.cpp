@@ -309,9 +309,9 @@ SmallVector<Value> AmxKernel::unit(const Part &part, ValueRange state) {
   return {nextPack, nextBlock, now.pack, now.block, kb.index(1)};
 }
 
-/// Threads share packs of tiles; where weights are more than codes, blocks, so that each thread reads its own only.
+/// Threads share packs of tiles; where weights, expanded, are more than codes, blocks, so that each call reads its own only.
 AmxKernel::Part AmxKernel::part() {
-  int64_t weightBytes = allBlocks * blockBytes(), inputBytes = g.positions() * g.groups * groupBytes;
+  int64_t weightBytes = allBlocks * steps() * stepBytes(), inputBytes = g.positions() * g.groups * groupBytes;
   Value zero = kb.index(0);
   if (allBlocks > rows.packs(columnTiles) || (allBlocks >= 8 && weightBytes > inputBytes))
     return {zero, kb.index(rows.packs(columnTiles)), kb.begin(), kb.end()};

@@ -14,6 +14,9 @@ static constexpr int64_t mostCachedBytes = 32 << 10;
 /// Reading so many weights in every thread costs less than reading codes that another core wrote.
 static constexpr int64_t mostSharedBytes = 512 << 10;
 
+/// Fewer blocks are too few to be shared evenly.
+static constexpr int64_t leastBlocksToShare = 8;
+
 /// With more tiles a block, its first one is too small a part to be worth an instruction in every step.
 static constexpr int64_t mostTilesAhead = 32;
 
@@ -30,9 +33,11 @@ int64_t ColumnTile::tiles() const { return llvm::divideCeil(g.positions(), rows)
 Kernel ColumnTile::build(StringRef family) {
   int64_t allBlocks = g.groups * blocks;
   // Threads share positions, which then find most of what the layer before wrote in their own cache. They share columns
-  // where there is little to share of positions, or where each of them would read many weights for it.
+  // where there is little to share of positions, or where each call would read, or expand, many weights for it.
   bool fewWeights = tiles() >= 4 && allBlocks * blockBytes() <= mostSharedBytes;
-  bool splitPositions = tiles() >= allBlocks || tiles() >= 8 || fewWeights;
+  int64_t codeBytes = g.positions() * g.groups * groupBytes, expandedBytes = allBlocks * panelBytes;
+  bool expandsMany = allBlocks >= leastBlocksToShare && expandedBytes > std::max(mostCachedBytes, codeBytes);
+  bool splitPositions = !expandsMany && (tiles() >= allBlocks || tiles() >= 8 || fewWeights);
   bool together = splitPositions && allBlocks * readBytes() <= mostCachedBytes;
   Value firstTile = splitPositions ? kb.begin() : kb.index(0), lastTile = splitPositions ? kb.end() : kb.index(tiles());
   Value firstBlock = splitPositions ? kb.index(0) : kb.begin();
