@@ -129,9 +129,9 @@ class Bench:
         return path
 
     def artifact(self, source: pathlib.Path, stem: str, *flags: str) -> pathlib.Path:
-        """A compiled file, made again if its source is newer."""
-        path = self.work / f"{stem}.so"
-        if not path.exists() or path.stat().st_mtime < source.stat().st_mtime or self.options.fresh:
+        """A compiled file, made again if its source or the compiler is newer."""
+        path, made_of = self.work / f"{stem}.so", [source, *([pathlib.Path(self.tool)] if self.tool else [])]
+        if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in made_of) or self.options.fresh:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.timed(f"{stem}/compile", "compile", source, *flags, "-o", path)
         return path
