@@ -39,6 +39,7 @@ def rows_float(bench: Bench, workload: datasets.Workload) -> Rows:
     """The float artifact against ONNX Runtime."""
     if workload.metric == "codes":
         return
+
     def relative() -> float:
         path = bench.artifact(bench.model_file(workload.model), f"{workload.model}.f32", *workload.flags)
         inputs = workload.calibration(bench.data)[:4]

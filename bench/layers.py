@@ -59,7 +59,7 @@ def _compare(path: pathlib.Path, source: pathlib.Path, inputs: np.ndarray, candi
 
 def _rows(bench: Bench, model: str, file: pathlib.Path, inputs: np.ndarray, candidates: tuple) -> Rows:
     source = bench.work / f"{pathlib.Path(model).name}.layers.onnx"
-    if not source.exists() or bench.options.fresh:
+    if not source.exists() or source.stat().st_mtime < file.stat().st_mtime or bench.options.fresh:
         onnx.save(_with_codes(file, inputs[:1], candidates[0]), source)
     path = bench.artifact(source, source.stem)
     for index, name in enumerate(candidates):

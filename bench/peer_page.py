@@ -23,7 +23,7 @@ Whole networks, one sample, beside other engines, in ms. Written by `bench/peers
 latest figures of each CPU. Engines run in processes of their own and take turns of 0.15 s on the same machine; a figure
 is the least of all turns, which a machine that also does other work disturbs least of all; compare figures of one row,
 not of different rows. The last column of two threads does that: it is worth something where one call of `peers.py` measured
-both rows (else see `bench/threads.py`). On 2026-11-23 the rows of one thread were measured once more, on newer kernels. `load` is the number of processes that ran or waited, ours among them, when a row ended.
+both rows (else see `bench/threads.py`). `load` is the number of processes that ran or waited, ours among them, when a row ended.
 
 OpenVINO and IREE int8 compute the QDQ file of ONNX Runtime's own quantizer; LiteRT computes the int8 files of MLPerf
 Tiny, which others trained and quantized. ResNet-18, ResNet-50 and MobileNetV1 have random weights. Ours are the C

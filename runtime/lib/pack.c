@@ -105,21 +105,32 @@ static void merge_bytes(const uint8_t *stage, uint32_t shift, uint8_t *bytes) {
   }
 }
 
-/* The stored bytes of the positions [first, first + count) of a run, in one plane; `column` holds the codes of one
-   output. A run position is tap * inputs + channel, a code's place channel * taps + tap. */
-static void stage_values(const anybit_weight_shape *shape, const anybit_packing *packing, stored_value value,
-                         uint32_t plane, int64_t run, const int16_t *column, int64_t first, int64_t count,
-                         uint8_t *stage) {
-  int64_t taps = shape->kernel_height * shape->kernel_width;
+/* What the steps [first, first + steps) of one run and plane of a block are packed from. */
+typedef struct step_range {
+  const anybit_weight_shape *shape;
+  const anybit_packing *packing;
+  stored_value value;
+  const int16_t *codes; /* of `columns` outputs */
+  int64_t columns, run, first, steps;
+  uint32_t plane;
+} step_range;
+
+/* The stored bytes of the first `count` values of a range; `column` holds the codes of one output. A run position is
+   tap * inputs + channel, a code's place channel * taps + tap. */
+static void stage_values(const step_range *range, const int16_t *column, int64_t count, uint8_t *stage) {
+  const anybit_weight_shape *shape = range->shape;
+  const anybit_packing *packing = range->packing;
+  int64_t taps = shape->kernel_height * shape->kernel_width, first = range->first * 4;
   while (count > 0) {
-    int64_t channel = first % shape->inputs, tap = run * packing->taps_in_run + first / shape->inputs;
+    int64_t channel = first % shape->inputs, tap = range->run * packing->taps_in_run + first / shape->inputs;
     int64_t width = shape->inputs - channel < count ? shape->inputs - channel : count;
     const int16_t *codes = column + channel * taps + tap;
     if (packing->planes > 1)
       for (int64_t i = 0; i < width; ++i)
-        stage[i] = (uint8_t)plane_of(codes[i * taps] * value.factor + value.offset, packing->planes, plane);
+        stage[i] = (uint8_t)plane_of(codes[i * taps] * range->value.factor + range->value.offset, packing->planes,
+                                     range->plane);
     else
-      store_values(codes, taps, width, value, stage);
+      store_values(codes, taps, width, range->value, stage);
     first += width;
     count -= width;
     stage += width;
@@ -134,16 +145,6 @@ static inline void store_words(const uint8_t lane_words[][kStagedSteps * 4], int
       memcpy(to + step * step_bytes + lane * 4, lane_words[lane] + step * 4, 4);
 }
 
-/* What the steps [first, first + steps) of one run and plane of a block are packed from. */
-typedef struct step_range {
-  const anybit_weight_shape *shape;
-  const anybit_packing *packing;
-  stored_value value;
-  const int16_t *codes; /* of `columns` outputs */
-  int64_t columns, run, first, steps;
-  uint32_t plane;
-} step_range;
-
 /* The bytes of one lane: those of columns a number of lanes apart share them, `storage_bits` each. */
 static void stage_lane(const step_range *range, int64_t lane, int64_t lanes, uint8_t *bytes) {
   const anybit_weight_shape *shape = range->shape;
@@ -155,8 +156,7 @@ static void stage_lane(const step_range *range, int64_t lane, int64_t lanes, uin
   memset(stage, range->value.padding, sizeof stage);
   for (int64_t column = lane; column < (int64_t)range->packing->column_block; column += lanes) {
     if (column < range->columns)
-      stage_values(shape, range->packing, range->value, range->plane, range->run, range->codes + column * reduction,
-                   range->first * 4, values, stage);
+      stage_values(range, range->codes + column * reduction, values, stage);
     else
       memset(stage, range->value.padding, sizeof stage);
     merge_bytes(stage, shift, bytes);
