@@ -41,7 +41,7 @@ WIDTHS = [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1), (1, 2), (1, 4)]
 FAMILIES = {"dot4": [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1)], "amx": [(8, 8), (4, 4), (2, 2), (1, 1)],
             "popcount": [(1, 1), (1, 2), (2, 2), (1, 4)], "table": [(1, 1), (1, 2), (2, 2), (1, 4)]}
 # Registers of columns; a register of bytes that a table looks up becomes four of them.
-VECTORS = {"dot4": (1, 2, 4), "amx": (1, 2), "popcount": (1, 2, 4), "table": (1, 2, 4, 8)}
+VECTORS = {"dot4": (1, 2, 4), "amx": (1, 2), "popcount": (1, 2, 4), "table": (1, 2, 4, 8, 16)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,14 +20,14 @@ GEOMETRIES = [
 ]
 
 
-def network(candidates: list[tuple], channels: int, groups: int, batch: int):
-    """Convolutions of every geometry on one tensor of codes, and a matrix product."""
+def network(candidates: list[tuple], channels: int, groups: int, batch: int, outputs: int = 3):
+    """Convolutions of every geometry, to so many `outputs` a group, on one tensor of codes, and a matrix product."""
     b = exact.Network(candidates, channels)
     widths = [c[2] for c in candidates]
     x = b.coded(b.input("x", [batch, channels, 7, 9]), UNSIGNED, 0.5, widths, [2 ** (a - 1) - 1 for a in widths])
     for geometry in GEOMETRIES:
-        weight = b.coded_weight(b.numbers(3 * groups, channels // groups, *geometry["kernel_shape"]))
-        b.output(b.plain_conv(x, weight, b.numbers(3 * groups), group=groups, **geometry), 4)
+        weight = b.coded_weight(b.numbers(outputs * groups, channels // groups, *geometry["kernel_shape"]))
+        b.output(b.plain_conv(x, weight, b.numbers(outputs * groups), group=groups, **geometry), 4)
     flat = b.op("Flatten", [x])
     b.output(b.op("MatMul", [flat, b.coded_weight(b.numbers(channels * 63, 70), axis=1)]), 2)
     return b.build()
@@ -46,8 +46,13 @@ def families(artifact) -> set[str]:
 BITALG = "x86-64-v4,+avx512vnni,+avx512bitalg"
 exact.TARGETS[BITALG] = exact.TARGETS["x86-64-v4"] | {"avx512_vnni", "avx512_bitalg"}
 
+# Planes are cut by bit matrices.
+GFNI, GFNI_WIDE = "x86-64-v3,+gfni", "x86-64-v4,+avx512vbmi,+gfni"
+exact.TARGETS[GFNI] = exact.TARGETS["x86-64-v3"] | {"gfni"}
+exact.TARGETS[GFNI_WIDE] = exact.TARGETS["x86-64-v4"] | {"avx512vbmi", "gfni"}
 
-@pytest.mark.parametrize("target", ["x86-64", "x86-64-v3", "x86-64-v4", BITALG, "native"])
+
+@pytest.mark.parametrize("target", ["x86-64", "x86-64-v3", "x86-64-v4", BITALG, GFNI, GFNI_WIDE, "native"])
 @pytest.mark.parametrize("channels,groups,batch", [(64, 1, 1), (90, 1, 2), (64, 2, 1), (1100, 1, 1)])
 def test_counting(target, channels, groups, batch, tmp_path):
     exact.need_target(target)

@@ -63,8 +63,8 @@ static double formatDistance(const CostTable::Row &row, const LayerShape &layer,
     return ratio(row.weightBits * row.inputBits, layer.weightBits * layer.inputBits) +
            0.25 * ratio(row.inputBits, layer.inputBits);
   if (row.choice.family == Family::Table)
-    return ratio(row.weightBits * tableDigits(cpu, row.inputBits),
-                 layer.weightBits * tableDigits(cpu, layer.inputBits)) +
+    return ratio(row.weightBits * tableDigits(cpu, row.choice.vectors, row.inputBits),
+                 layer.weightBits * tableDigits(cpu, row.choice.vectors, layer.inputBits)) +
            0.25 * ratio(row.inputBits, layer.inputBits);
   LayerShape measured = layer;
   measured.planes = 1;
@@ -80,7 +80,9 @@ const CostTable::Row *CostTable::findRow(const LayerShape &layer, const KernelCh
   const Row *best = nullptr;
   double least = std::numeric_limits<double>::infinity();
   for (const Row &row : times) {
-    if (row.choice.family != choice.family)
+    // Tables of four and of six channels are read by other instructions.
+    if (row.choice.family != choice.family ||
+        looksUpSix(measured, row.choice.vectors) != looksUpSix(measured, choice.vectors))
       continue;
     double distance =
         formatDistance(row, layer, measured) + 0.5 * std::abs(double(row.choice.vectors - choice.vectors));

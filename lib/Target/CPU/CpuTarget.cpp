@@ -115,6 +115,7 @@ static void chooseForms(CpuTarget &target, const StringSet<> &has) {
   target.wordPairs = has.contains("sse2");
   target.shufflesBytes = has.contains("ssse3");
   target.permutesBytes = wide && target.dot == DotForm::Vnni && has.contains("avx512vbmi");
+  target.slicesBits = target.vectorBits >= 256 && has.contains("gfni");
   chooseRates(target, has);
   target.fma = has.contains("fma") || has.contains("neon") || has.contains("f");
 }

@@ -55,11 +55,12 @@ int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions
 int64_t tableRows(const CpuTarget &target, int64_t vectors, int64_t inputBits, int64_t positions) {
   // Sums of bytes stay in registers. Those of 16 bits, two registers each, do so where sums of long codes become them
   // after a few tables. Beside them are indices, a table, what is found, and constants.
-  int64_t perRow = target.permutesBytes ? vectors : vectors / 4, best = 1;
+  bool six = looksUpSix(target, vectors), dots = target.permutesBytes && !six;
+  int64_t perRow = dots ? vectors : vectors / 4, best = 1;
   int64_t spare = int64_t(target.vectorRegisters) - perRow - 2;
-  int64_t most = target.permutesBytes ? std::min<int64_t>((spare - 5) / perRow, 10)
-                 : inputBits > 3      ? spare / (3 * perRow)
-                                      : 8 / perRow;
+  int64_t most = dots                        ? std::min<int64_t>((spare - 5) / perRow, 10)
+                 : inputBits > (six ? 2 : 3) ? spare / (3 * perRow)
+                                             : (six ? 16 : 8) / perRow;
   auto cost = [&](int64_t rows) { return llvm::divideCeil(positions, rows) * (2 * rows * perRow + rows + 2 * perRow); };
   for (int64_t rows = 2; rows <= std::min(positions, most); ++rows)
     if (cost(rows) <= cost(best))

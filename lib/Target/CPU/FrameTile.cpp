@@ -4,13 +4,10 @@ using namespace mlir;
 
 namespace anybit::cpu {
 
-/// Half of a small second cache: the weights of a block need the rest.
-static constexpr int64_t mostFrameBytes = 256 << 10;
-
-void FrameTile::layOut(int64_t bytes, int64_t count, int64_t leastTiles) {
+void FrameTile::layOut(int64_t bytes, int64_t count, int64_t mostBytes, int64_t leastTiles) {
   frames = count;
   groupBytes = bytes;
-  inputBytes = frames * readFrame(frame, g.groups * bytes, mostFrameBytes / frames, leastTiles);
+  inputBytes = frames * readFrame(frame, g.groups * bytes, mostBytes / frames, leastTiles);
 }
 
 void FrameTile::prepareRow(Value from, Value to) {

@@ -18,9 +18,11 @@ protected:
       : ColumnTile(builder, op, views, target), frame(g, arguments.inputView(), /*skipsColumns=*/true),
         sourcePixel(input.pixel * frame.stepWidth) {}
 
+  /// Half of a small second cache: the weights of a block need the rest.
+  static constexpr int64_t halfOfCache = 256 << 10;
   /// Lays the frame out: `bytes` for the channels of a group at a position. `frames` of them lie behind one another,
-  /// for a band of `leastTiles` or more at a time, so that the second cache holds them.
-  void layOut(int64_t bytes, int64_t frames, int64_t leastTiles);
+  /// for a band of `leastTiles` or more at a time, all of which are at most `mostBytes` where that allows it.
+  void layOut(int64_t bytes, int64_t frames, int64_t mostBytes, int64_t leastTiles);
   int64_t frameBytes() const { return inputBytes / frames; }
   /// Writes the codes of one group at one position, which lie at `from`, in the form of the family to `to`.
   virtual void prepareChannels(mlir::Value from, mlir::Value to) = 0;

@@ -52,7 +52,7 @@ llvm::Expected<WantedChoice> parseWantedChoice(StringRef text) {
   if (!name.empty() && (!family || isDepthwise))
     return llvm::createStringError("unknown kernel family '" + name + "', expected dot4, amx, popcount, table or real");
   bool counted = text.contains(':');
-  int64_t most = family == Family::Table ? 8 : 4;
+  int64_t most = family == Family::Table ? 16 : 4;
   wanted.bytes = rest.contains(':');
   if (wanted.bytes && storage != "bytes")
     return llvm::createStringError("unknown storage of weights '" + storage + "', expected bytes");
@@ -98,21 +98,22 @@ static int64_t rewrittenPositions(const LayerShape &layer) {
 static constexpr unsigned mostTablePasses = 4;
 static constexpr int64_t mostTableBytes = 16 << 20, mostIndexBytes = 1 << 20;
 
-static bool hasTables(const LayerShape &layer, const CpuTarget &target) {
-  if (layer.real || !layer.hasPlanes || !target.shufflesBytes)
-    return false;
-  int64_t digits = tableDigits(target, layer.inputBits), quads = llvm::divideCeil(layer.inputs, 4);
-  int64_t indexBytes =
-      target.permutesBytes ? 0 : layer.weightBits * layer.taps() * quads * 8 * int64_t(target.lanes32());
+static bool hasTables(const LayerShape &layer, const CpuTarget &target, int64_t vectors) {
+  bool six = looksUpSix(target, vectors), dots = target.permutesBytes && !six;
+  int64_t digits = tableDigits(target, vectors, layer.inputBits), tables = llvm::divideCeil(layer.inputs, six ? 6 : 4);
+  int64_t indexBytes = dots ? 0 : layer.weightBits * layer.taps() * tables * vectors * int64_t(target.lanes32());
   return layer.weightBits * digits <= mostTablePasses && indexBytes <= mostIndexBytes &&
-         rewrittenPositions(layer) * quads * 16 * digits <= mostTableBytes;
+         rewrittenPositions(layer) * tables * (six ? 64 : 16) * digits <= mostTableBytes;
 }
 
-/// A register of bytes is four of columns, and two of them are a block at most.
-static void addTables(const CpuTarget &target, int64_t registers, SmallVector<KernelChoice> &choices) {
-  int64_t least = target.permutesBytes ? 1 : 4, most = target.permutesBytes ? 4 : 8;
+/// A register of bytes is four of columns, and two of them are a block at most, four of tables of six channels.
+static void addTables(const LayerShape &layer, const CpuTarget &target, int64_t registers,
+                      SmallVector<KernelChoice> &choices) {
+  if (layer.real || !layer.hasPlanes || !target.shufflesBytes)
+    return;
+  int64_t least = target.permutesBytes ? 1 : 4, most = target.permutesBytes ? 16 : 8;
   for (int64_t vectors = most; vectors >= least; vectors /= 2)
-    if (vectors == least || vectors / 2 < registers)
+    if ((vectors == least || vectors / 2 < registers) && hasTables(layer, target, vectors))
       choices.push_back({Family::Table, vectors});
 }
 
@@ -147,8 +148,7 @@ SmallVector<KernelChoice> enumerateChoices(const LayerShape &layer, const CpuTar
       choices.push_back({Family::Amx, vectors});
   if (!layer.real && layer.hasPlanes && layer.weightBits * layer.inputBits <= mostPairsOfPlanes)
     add(Family::Popcount, std::min<int64_t>(registers, 4));
-  if (hasTables(layer, target))
-    addTables(target, registers, choices);
+  addTables(layer, target, registers, choices);
   addBytes(layer, target, choices);
   return choices;
 }
@@ -189,18 +189,18 @@ static double countingWork(const LayerShape &layer, const KernelChoice &choice, 
 
 /// Lookups and additions, what bytes become where they and 16 bits are full, and building of the tables.
 static double lookupWork(const LayerShape &layer, const KernelChoice &choice, const CpuTarget &target) {
-  int64_t blocks = blocksOf(layer, choice, target), digits = tableDigits(target, layer.inputBits);
+  int64_t blocks = blocksOf(layer, choice, target), digits = tableDigits(target, choice.vectors, layer.inputBits);
   int64_t rows = tableRows(target, choice.vectors, layer.inputBits, layer.positions());
   int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
-  bool dots = target.permutesBytes;
-  int64_t quads = llvm::divideCeil(layer.inputs, 4), steps = dots ? 2 * llvm::divideCeil(quads, 8) : quads;
+  bool six = looksUpSix(target, choice.vectors), dots = target.permutesBytes && !six;
+  int64_t tables = llvm::divideCeil(layer.inputs, six ? 6 : 4), steps = dots ? 2 * llvm::divideCeil(tables, 8) : tables;
   int64_t vectors = dots ? choice.vectors : choice.vectors / 4;
-  double widening = dots ? 0 : 3.0 / double(63 / ((1 << std::min(layer.inputBits, 4U)) - 1));
+  double widening = dots ? 0 : 3.0 / double((six ? 42 : 63) / ((1 << std::min(layer.inputBits, 4U)) - 1));
   double step = double(rows * vectors) * (2 + widening) + double(rows + vectors);
   double passes = double(layer.weightBits * digits);
   double perTile = passes * (double(layer.taps() * steps) * step + (dots ? 0.0 : 8.0 * double(rows * vectors))) +
                    epilogueWork * double(rows * choice.vectors);
-  double build = 4.0 * double(rewrittenPositions(layer) * quads * digits);
+  double build = (six ? 6.0 : 4.0) * double(rewrittenPositions(layer) * tables * digits);
   double expand = 3.0 * double(layer.weightBits * blocks * layer.taps() * steps * vectors);
   return double(tiles) * perTile + build + expand;
 }

@@ -16,7 +16,7 @@ namespace {
 class PermuteKernel : public TableTile {
 public:
   PermuteKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-      : TableTile(builder, op, views, target, /*stepQuads=*/8) {}
+      : TableTile(builder, op, views, target, {/*tables=*/8, /*channels=*/4}) {}
 
 private:
   SmallVector<Value> sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;

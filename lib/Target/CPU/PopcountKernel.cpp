@@ -1,7 +1,7 @@
 //===- PopcountKernel.cpp - convolutions that count bits ------------------===//
 //
-// Recipes R3 and R4, numerics N9 (docs/kernels.md). The input is cut into bit planes in the scratch of the thread, 32
-// channels a word; weights come in planes (weights.h, ANYBIT_ORDER_PLANES). A tile counts, for every pair of planes
+// Recipes R3, R4 and R10, numerics N9 (docs/kernels.md). The input is cut into bit planes in the scratch of the thread,
+// 32 channels a word; weights come in planes (weights.h, ANYBIT_ORDER_PLANES). A tile counts, for every pair of planes
 // i of the weights and j of the input, the ones of w_i & a_j (`odd`: of w_i ^ a_j), and weighs them by 2^(i+j) in
 // Horner's way: pairs come in descending order of i + j, and the sums double in between.
 //
@@ -28,6 +28,7 @@ private:
   int64_t blockBytes() const override { return packed.getBits() * planeBytes(); }
   void prepareChannels(Value from, Value to) override;
   void packWord(Value from, Value to, int64_t channels);
+  void sliceCodes(Value from, Value to, int64_t channels);
 
   /// What a pass over the reduction carries: sums, and the counts of bytes where the target counts bytes.
   SmallVector<Value> countPair(int64_t weightBit, int64_t inputBit, Value weights, ArrayRef<Value> rowPointers,
@@ -48,7 +49,7 @@ private:
 PopcountKernel::PopcountKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
     : FrameTile(builder, op, views, target), countsWords(target.countsWords) {
   rows = countingRows(target, vectors, g.positions());
-  layOut(inputBits() * words() * 4, /*frames=*/1, /*leastTiles=*/4);
+  layOut(inputBits() * words() * 4, /*frames=*/1, halfOfCache, /*leastTiles=*/4);
 }
 
 /// One plane after the other of the first `channels` channels at `from`: a lane's bit is moved to its sign, and the
@@ -64,12 +65,46 @@ void PopcountKernel::packWord(Value from, Value to, int64_t channels) {
   }
 }
 
+/// The same of a register of codes by GFNI: with eight codes as a matrix, its product with the vector of bit k has bit
+/// k of each of them, the first code last; another product turns them round.
+void PopcountKernel::sliceCodes(Value from, Value to, int64_t channels) {
+  int64_t codes = target.vectorBits / 8, eights = codes / 8;
+  auto type = VectorType::get({codes}, kb.i8), qwords = VectorType::get({eights}, kb.b.getI64Type());
+  auto product = [&](Value vectors, Value matrices) {
+    return kb.intrinsic("llvm.x86.vgf2p8affineqb." + std::to_string(target.vectorBits), type,
+                        {vectors, matrices, kb.integer(kb.i8, 0)});
+  };
+  auto repeated = [&](int64_t eightBytes) {
+    return vector::BitCastOp::create(kb.b, kb.loc, type, kb.integer(qwords, eightBytes));
+  };
+  constexpr int64_t bitOfEachByte = int64_t(0x8040201008040201);
+  Value bits = product(repeated(bitOfEachByte), kb.loadLanes(type, from, channels));
+  bits = product(bits, repeated(bitOfEachByte));
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < codes; ++i)
+    order.push_back(i % eights * 8 + i / eights);
+  Value planes = vector::ShuffleOp::create(kb.b, kb.loc, bits, bits, order);
+  auto store = [&](int64_t plane, int64_t count, int64_t offset) {
+    kb.store(vector::ExtractStridedSliceOp::create(kb.b, kb.loc, planes, {plane * eights}, {count}, {1}),
+             kb.at(to, offset));
+  };
+  if (words() * 4 == eights)
+    return store(0, inputBits() * eights, 0);
+  for (int64_t bit = 0; bit < inputBits(); ++bit)
+    store(bit, llvm::divideCeil(channels, 32) * 4, bit * words() * 4);
+}
+
 void PopcountKernel::prepareChannels(Value from, Value to) {
-  int64_t full = g.channelsIn / 32, rest = g.channelsIn % 32;
+  int64_t together = target.slicesBits ? target.vectorBits / 8 : 32;
+  auto pack = [&](Value codes, Value planes, int64_t channels) {
+    target.slicesBits ? sliceCodes(codes, planes, channels) : packWord(codes, planes, channels);
+  };
+  int64_t full = g.channelsIn / together, rest = g.channelsIn % together;
   if (full)
-    kb.loop(full, [&](Value word) { packWord(kb.at(from, kb.mul(word, 32)), kb.at(to, kb.mul(word, 4)), 32); });
+    kb.loop(full,
+            [&](Value i) { pack(kb.at(from, kb.mul(i, together)), kb.at(to, kb.mul(i, together / 8)), together); });
   if (rest)
-    packWord(kb.at(from, full * 32), kb.at(to, full * 4), rest);
+    pack(kb.at(from, full * together), kb.at(to, full * together / 8), rest);
 }
 
 /// counts +- ones of 32 channels, for every row and register.

@@ -1,12 +1,14 @@
 //===- TableKernel.cpp - convolutions that look bytes up ------------------===//
 //
-// Recipe R8 (TableTile.h): one VPSHUFB looks up a register of columns in the table of four channels. Bytes are summed as
-// bytes for as long as they cannot overflow, then as 16 bits, then as int32.
+// Recipes R8 and R5 (TableTile.h): one VPSHUFB looks up a register of columns in the table of four channels, one VPERMB
+// in that of six. Bytes are summed as bytes for as long as they cannot overflow, then as 16 bits, then as int32.
 //
 //===----------------------------------------------------------------------===//
 
 #include "TableTile.h"
 #include "anybit/Target/CPU/DotTile.h"
+
+#include <numeric>
 
 using namespace mlir;
 
@@ -18,8 +20,9 @@ constexpr int64_t columnsOfByte = 4;
 
 class TableKernel : public TableTile {
 public:
-  TableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target)
-      : TableTile(builder, op, views, target, /*stepQuads=*/1), byteVectors(vectors / columnsOfByte),
+  /// Tables of four or of six `channels`.
+  TableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target, int64_t channels)
+      : TableTile(builder, op, views, target, {/*tables=*/1, channels}), byteVectors(vectors / columnsOfByte),
         indexBytes(byteVectors * registerBytes()), halves(VectorType::get({2 * lanes}, kb.i16)) {
     panelBytes = int64_t(packed.getBits()) * planePanelBytes();
   }
@@ -29,7 +32,10 @@ private:
   using Sums = SmallVector<Value>;
 
   void expandBlock(Value weights, Value to) override;
+  void expandPosition(Value weights, Value to, int64_t channels);
   void expandWord(Value weights, Value to, int64_t steps);
+  void expandSixes(Value weights, Value to, int64_t channels);
+  Value indicesOfSix(ArrayRef<SmallVector<Value>> words, int64_t channel);
   Sums sums(Streams streams, ArrayRef<Value> rowPointers, ValueRange initial) override;
 
   Sums addStep(Value panel, Value tables, ArrayRef<Value> rowPointers, const Sums &before);
@@ -41,7 +47,7 @@ private:
   int64_t chunkOf(const Pass &pass) const {
     return llvm::divideCeil(runSteps(), llvm::divideCeil(runSteps(), UINT8_MAX / mostOfTable(pass)));
   }
-  static int64_t mostOfTable(const Pass &pass) { return quad * ((1 << pass.digitBits) - 1); }
+  int64_t mostOfTable(const Pass &pass) const { return form.channels * ((1 << pass.digitBits) - 1); }
   int64_t registerBytes() const { return 4 * lanes; }
   int64_t planePanelBytes() const { return taps() * stepsOfPosition * indexBytes; }
 
@@ -74,20 +80,57 @@ void TableKernel::expandWord(Value weights, Value to, int64_t steps) {
   }
 }
 
+/// Of four registers of columns the six bits of their channels from `channel` on, as in `expandWord`. `words`: by words
+/// of 32 channels.
+Value TableKernel::indicesOfSix(ArrayRef<SmallVector<Value>> words, int64_t channel) {
+  constexpr int64_t wordBits = 32;
+  size_t word = channel / wordBits;
+  int64_t low = channel % wordBits;
+  bool straddles = low + form.channels > wordBits && word + 1 < words.size();
+  Value indices;
+  for (int64_t v = 0; v < columnsOfByte; ++v) {
+    Value own = shifted(words[word][v], 8 * v - low);
+    if (straddles)
+      own = arith::OrIOp::create(kb.b, kb.loc, own, shifted(words[word + 1][v], 8 * v - low + wordBits));
+    own = masked(own, 0x3F << 8 * v);
+    indices = indices ? Value(arith::OrIOp::create(kb.b, kb.loc, indices, own)) : own;
+  }
+  return indices;
+}
+
+void TableKernel::expandSixes(Value weights, Value to, int64_t channels) {
+  for (int64_t c = 0; c < byteVectors; ++c) {
+    SmallVector<SmallVector<Value>> words(llvm::divideCeil(channels, 32));
+    for (auto [i, word] : llvm::enumerate(words))
+      for (int64_t v = 0; v < columnsOfByte; ++v)
+        word.push_back(kb.load(dwords, kb.at(weights, i * wordBytes() + (c * columnsOfByte + v) * registerBytes())));
+    for (int64_t step = 0; step * form.channels < channels; ++step)
+      kb.store(indicesOfSix(words, step * form.channels), kb.at(to, step * indexBytes + c * registerBytes()));
+  }
+}
+
+/// `channels` of one kernel position, which are whole words where others follow.
+void TableKernel::expandPosition(Value weights, Value to, int64_t channels) {
+  if (form.channels == 4)
+    expandWord(weights, to, llvm::divideCeil(channels, form.channels));
+  else
+    expandSixes(weights, to, channels);
+}
+
 /// [plane][kernel position][step][index]
 void TableKernel::expandBlock(Value weights, Value to) {
-  constexpr int64_t stepsOfWord = 8;
-  int64_t full = stepsOfPosition / stepsOfWord, rest = stepsOfPosition % stepsOfWord;
+  int64_t together = std::lcm(form.channels, int64_t(32)); // whole words and whole tables
+  int64_t full = g.channelsIn / together, rest = g.channelsIn % together;
+  int64_t fromBytes = together / 32 * wordBytes(), toBytes = together / form.channels * indexBytes;
   kb.loop(int64_t(packed.getBits()) * taps(), [&](Value position) {
     Value from = kb.at(weights, kb.mul(position, words() * wordBytes()));
     Value into = kb.at(to, kb.mul(position, stepsOfPosition * indexBytes));
     if (full)
-      kb.loop(full, [&](Value word) {
-        expandWord(kb.at(from, kb.mul(word, wordBytes())), kb.at(into, kb.mul(word, stepsOfWord * indexBytes)),
-                   stepsOfWord);
+      kb.loop(full, [&](Value i) {
+        expandPosition(kb.at(from, kb.mul(i, fromBytes)), kb.at(into, kb.mul(i, toBytes)), together);
       });
     if (rest)
-      expandWord(kb.at(from, full * wordBytes()), kb.at(into, full * stepsOfWord * indexBytes), rest);
+      expandPosition(kb.at(from, full * fromBytes), kb.at(into, full * toBytes), rest);
   });
 }
 
@@ -99,13 +142,14 @@ TableKernel::Sums TableKernel::addStep(Value panel, Value tables, ArrayRef<Value
   SmallVector<int64_t> repeated;
   for (int64_t i = 0; i < 4 * lanes; ++i)
     repeated.push_back(i % tableBytes);
+  bool permutes = form.channels > 4;
   Sums next;
   for (int64_t row = 0; row < rows; ++row) {
     Value table = kb.load(VectorType::get({tableBytes}, kb.i8), kb.at(rowPointers[row], tables));
     if (4 * lanes > tableBytes)
       table = vector::ShuffleOp::create(kb.b, kb.loc, table, table, repeated);
     for (int64_t c = 0; c < byteVectors; ++c) {
-      Value found = kb.shuffleBytes(table, indices[c]);
+      Value found = permutes ? kb.permuteBytes(table, indices[c]) : kb.shuffleBytes(table, indices[c]);
       if (!before.empty())
         found = kb.opaqueVector(arith::AddIOp::create(kb.b, kb.loc, before[next.size()], found));
       next.push_back(found);
@@ -122,16 +166,15 @@ TableKernel::Sums TableKernel::addChunk(Value panel, Value tables, ArrayRef<Valu
   auto several = [&](Value from, int64_t count, Sums sums) {
     for (int64_t i = 0; i < count; ++i)
       sums = addStep(kb.at(panel, kb.mul(kb.add(from, i), indexBytes)),
-                      kb.add(tables, kb.mul(kb.add(from, i), stepBytes)), rowPointers, sums);
+                     kb.add(tables, kb.mul(kb.add(from, i), stepBytes)), rowPointers, sums);
     return sums;
   };
   int64_t loops = steps > 2 * unrolled ? steps / unrolled : 0;
   Sums sums;
   if (loops) {
     sums.assign(rows * byteVectors, kb.integer(bytes, 0));
-    sums = kb.loop(loops, sums, [&](Value i, ValueRange carried) {
-      return several(kb.mul(i, unrolled), unrolled, Sums(carried));
-    });
+    sums = kb.loop(loops, sums,
+                   [&](Value i, ValueRange carried) { return several(kb.mul(i, unrolled), unrolled, Sums(carried)); });
   }
   sums = several(kb.index(loops * unrolled), steps - loops * unrolled, sums);
   Sums next;
@@ -151,8 +194,8 @@ TableKernel::Sums TableKernel::addRun(const Pass &pass, Value run, Value from, i
   Value panel = kb.at(pass.weights, kb.mul(kb.add(kb.mul(run, runSteps()), from), indexBytes));
   Value tables = kb.add(kb.add(pass.tables, tableOffset(run)), kb.mul(from, stepBytes));
   auto at = [&](Value step, int64_t count, ValueRange carried) {
-    return addChunk(kb.at(panel, kb.mul(step, indexBytes)), kb.add(tables, kb.mul(step, stepBytes)),
-                    rowPointers, count, carried);
+    return addChunk(kb.at(panel, kb.mul(step, indexBytes)), kb.add(tables, kb.mul(step, stepBytes)), rowPointers, count,
+                    carried);
   };
   Sums sums(words);
   if (full)
@@ -194,9 +237,8 @@ TableKernel::Sums TableKernel::passSums(const Pass &pass, ArrayRef<Value> rowPoi
     return next;
   };
   return kb.loop(runs(), zero, [&](Value run, ValueRange carried) {
-    SmallVector<Value> sums = kb.loop(full, carried, [&](Value i, ValueRange inner) {
-      return addPart(run, kb.mul(i, part), part, inner);
-    });
+    SmallVector<Value> sums =
+        kb.loop(full, carried, [&](Value i, ValueRange inner) { return addPart(run, kb.mul(i, part), part, inner); });
     return rest ? addPart(run, kb.index(full * part), rest, sums) : sums;
   });
 }
@@ -217,9 +259,12 @@ TableKernel::Sums TableKernel::sums(Streams streams, ArrayRef<Value> rowPointers
 } // namespace
 
 Kernel buildTableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {
-  if (target.permutesBytes)
+  auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding());
+  if (!target.permutesBytes)
+    return TableKernel(builder, op, views, target, /*channels=*/4).build("table");
+  if (!looksUpSix(target, packed.getColumns() / target.lanes32()))
     return buildPermuteKernel(builder, op, views, target);
-  return TableKernel(builder, op, views, target).build("table");
+  return TableKernel(builder, op, views, target, /*channels=*/6).build("table-six");
 }
 
 } // namespace anybit::cpu

@@ -41,6 +41,7 @@ struct CpuTarget {
   bool countsWords = false; ///< Ones of int32 lanes in one instruction (VPOPCNTD).
   bool shufflesBytes = false; ///< Looks bytes up in a register (PSHUFB) at `vectorBits`.
   bool permutesBytes = false; ///< Looks them up in all of 512 bits (VPERMB), and has VPDPBUSD.
+  bool slicesBits = false;    ///< Products of bit matrices (GFNI) at `vectorBits`.
   bool wordPairs = false; ///< Has PMADDWD at `vectorBits`.
 
   unsigned lanes32() const { return vectorBits / 32; }

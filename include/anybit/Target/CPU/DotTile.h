@@ -36,10 +36,14 @@ double stepCost(StepForm form, int64_t rows, int64_t vectors);
 /// Rows of a tile that counts bits.
 int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions);
 
-/// Parts of codes, of four bits where there are two, that have tables of their own: sums of four stay bytes, and few
-/// enough for several of them where bytes are added.
-inline int64_t tableDigits(const CpuTarget &target, int64_t inputBits) {
-  return inputBits > (target.permutesBytes ? 6 : 4) ? 2 : 1;
+/// Whether tables are of six channels instead of four: a register of them holds one, and is worth loading for two or
+/// more registers of bytes, `vectors` of columns, only.
+inline bool looksUpSix(const CpuTarget &target, int64_t vectors) { return target.permutesBytes && vectors > 4; }
+
+/// Parts of codes, of four bits where there are two, that have tables of their own: sums stay bytes, and few enough for
+/// several of them where bytes are added.
+inline int64_t tableDigits(const CpuTarget &target, int64_t vectors, int64_t inputBits) {
+  return inputBits > (target.permutesBytes && !looksUpSix(target, vectors) ? 6 : 4) ? 2 : 1;
 }
 
 /// Rows of a tile that looks sums up in tables.

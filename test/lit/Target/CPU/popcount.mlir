@@ -1,4 +1,5 @@
-// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=znver4 kernel=popcount' --anybit-stage-kernels=target=znver4 | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=znver4,-gfni kernel=popcount' --anybit-stage-kernels=target=znver4,-gfni | FileCheck %s
+// RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=znver4 kernel=popcount' --anybit-stage-kernels=target=znver4 | FileCheck %s --check-prefix=GFNI
 // RUN: anybit-opt %s --split-input-file --anybit-stage-schedule='target=x86-64-v3 kernel=popcount' --anybit-stage-kernels=target=x86-64-v3 | FileCheck %s --check-prefix=V3
 
 // The input is cut into words of 32 channels in the scratch (8 bytes a position, two positions), the last one of 8 channels; then a
@@ -19,6 +20,17 @@
 // CHECK-NEXT:        %[[ONES:.+]] = math.ctpop %[[BITS]] : vector<16xi32>
 // CHECK-NEXT:        arith.subi %[[C0]], %[[ONES]] : vector<16xi32>
 // CHECK:             math.ctpop
+//
+// With GFNI a register of codes is a row of matrices of eight codes, of which a product cuts all planes. Bytes of one plane
+// lie eight apart then; the channels that there are fill two words.
+// GFNI-LABEL: func.func @popcount
+// GFNI:         %[[CODES:.+]] = llvm.intr.masked.load {{.+}} -> vector<64xi8>
+// GFNI:         %[[BITS:.+]] = llvm.call_intrinsic "llvm.x86.vgf2p8affineqb.512"(%{{.+}}, %[[CODES]], %{{.+}})
+// GFNI:         %[[ROUND:.+]] = llvm.call_intrinsic "llvm.x86.vgf2p8affineqb.512"(%[[BITS]], %{{.+}}, %{{.+}})
+// GFNI:         %[[PLANES:.+]] = vector.shuffle %[[ROUND]], %[[ROUND]] [0, 8, 16, 24, 32, 40, 48, 56, 1, 9,
+// GFNI:         %[[PLANE:.+]] = vector.extract_strided_slice %[[PLANES]] {offsets = [0], sizes = [8], strides = [1]}
+// GFNI:         llvm.store %[[PLANE]]
+// GFNI:         math.ctpop
 //
 // AVX2 counts bytes, which are summed where they may become full.
 // V3-LABEL: func.func @popcount
