@@ -10,30 +10,10 @@ import onnx
 import datasets
 import measure
 from accuracy import mark
+from inner_values import entry, with_codes
 from measure import CANDIDATES, Bench, Rows
 
 LAYER_MODELS = ("mlperftiny_resnet8_cifar10", "mlperftiny_kws_dscnn")
-
-
-def _entry(model: onnx.ModelProto) -> str:
-    """The input that is neither a constant nor the index of the candidate."""
-    others = {tensor.name for tensor in model.graph.initializer} | {"candidate"}
-    (name,) = [value.name for value in model.graph.input if value.name not in others]
-    return name
-
-
-def _with_codes(path: pathlib.Path, x: np.ndarray, candidate: str | None) -> onnx.ModelProto:
-    """The model with every value that the reference holds as codes, and every input of a Softmax, as an output, too."""
-    from anybit import reference
-    model, taps = onnx.load(path), {}
-    reference.run(model, {_entry(model): x}, candidate, taps=taps)
-    made = {output for node in model.graph.node for output in node.output}
-    names = [name for name, value in taps.items() if isinstance(value, reference.Codes) and name in made]
-    names += [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
-    known = {value.name for value in model.graph.output}
-    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-                              for name in dict.fromkeys(names) if name not in known)
-    return model
 
 
 def _compare(path: pathlib.Path, source: pathlib.Path, inputs: np.ndarray, candidate: str | None) -> list:
@@ -46,7 +26,7 @@ def _compare(path: pathlib.Path, source: pathlib.Path, inputs: np.ndarray, candi
     softmax = {node.output[0] for node in model.graph.node if node.op_type == "Softmax"}
     wrong, worst = set(), 0.
     for x in inputs:
-        got, want = dict(zip(names, compiled(x[None]))), reference.run(model, {_entry(model): x[None]}, candidate)
+        got, want = dict(zip(names, compiled(x[None]))), reference.run(model, {entry(model): x[None]}, candidate)
         for name, value in want.items():
             difference = float(np.abs(got[name].reshape(value.shape) - value).max())
             if name in softmax:
@@ -60,7 +40,7 @@ def _compare(path: pathlib.Path, source: pathlib.Path, inputs: np.ndarray, candi
 def _rows(bench: Bench, model: str, file: pathlib.Path, inputs: np.ndarray, candidates: tuple) -> Rows:
     source = bench.work / f"{pathlib.Path(model).name}.layers.onnx"
     if not source.exists() or source.stat().st_mtime < file.stat().st_mtime or bench.options.fresh:
-        onnx.save(_with_codes(file, inputs[:1], candidates[0]), source)
+        onnx.save(with_codes(onnx.load(file), inputs[:1], candidates[0]), source)
     path = bench.artifact(source, source.stem)
     for index, name in enumerate(candidates):
         equal, count, worst = bench.keep(f"{model}/{name}/layers", lambda: _compare(path, source, inputs, name))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-for folder in (ROOT / "python", ROOT / "test" / "python"):
+for folder in (ROOT / "python", ROOT / "test" / "python", ROOT / "bench"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 

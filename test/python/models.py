@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, parser
 
+from inner_values import with_outputs
+
 F32 = np.float32
 OPSET = 17
 _HEADER = '<opset_import: ["" : 17], domain: "ai.anybit">\n'
@@ -298,17 +300,6 @@ def mobile_network(seed: int, candidates=None, size: int = 13) -> Builder:
     size = (((size + 1) // 2 + 1) // 2) ** 2 * 6
     b.output(b.op("MatMul", [x, b.weight((size, 5), axis=1, mix=False)]), 2)
     return b
-
-
-def with_outputs(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
-    """The model with more graph outputs (float, rank unknown)."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    present = {value.name for value in copy.graph.output}
-    for name in names:
-        if name not in present:
-            copy.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    return copy
 
 
 def oracle(model: onnx.ModelProto, inputs: dict, index: int, names: list[str]) -> dict[str, np.ndarray]:

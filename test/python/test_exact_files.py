@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import exact
+from inner_values import entry, with_codes
 
 F32 = np.float32
 
@@ -130,20 +131,12 @@ def test_qonnx_models(data, name, shape, tmp_path):
     in any order.
     """
     model = onnx.load(data / "models" / "qonnx" / f"{name}.onnx")
-    inner = {tensor.name for tensor in model.graph.initializer}
-    (entry,) = [value.name for value in model.graph.input if value.name not in inner]
-    softmax = {node.output[0] for node in model.graph.node if node.op_type == "Softmax"}
     x = (np.random.default_rng(1).integers(0, 17, shape) / 16).astype(F32)
-    taps = {}
-    exact.reference.run(model, {entry: x}, taps=taps)
-    produced = {output for node in model.graph.node for output in node.output}
-    names = [key for key, value in taps.items() if isinstance(value, exact.reference.Codes) and key in produced]
-    names += [node.input[0] for node in model.graph.node if node.op_type == "Softmax"]
-    present = {value.name for value in model.graph.output}
-    model.graph.output.extend(
-        helper.make_tensor_value_info(key, TensorProto.FLOAT, None) for key in names if key not in present)
-    want = exact.reference.run(model, {entry: x})
-    got = exact.run_artifact(exact.compile_model(model, tmp_path), {entry: x}, None)
+    model = with_codes(model, x)
+    inputs = {entry(model): x}
+    softmax = {node.output[0] for node in model.graph.node if node.op_type == "Softmax"}
+    want = exact.reference.run(model, inputs)
+    got = exact.run_artifact(exact.compile_model(model, tmp_path), inputs, None)
     assert len(want) >= 4
     for key in softmax & want.keys():
         assert np.abs(got[exact.file_name(key)].reshape(want[key].shape) - want.pop(key)).max() <= 1e-7

@@ -7,24 +7,15 @@ import subprocess
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
 
 import exact
 from anybit import reference
+from inner_values import entry, with_outputs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 F32 = np.float32
 CANDIDATES = ["w8a8", "w4a4", "w3a3", "w2a2", "w1a1"]
 QUANTIZERS = ("FakeQuantSigned", "FakeQuantUnsigned", "FakeQuantOdd")
-
-
-def with_codes(model):
-    """The model with every quantized value as an output too: activations and, before they fold, weights."""
-    names = {value.name for value in model.graph.output}
-    made = [node.output[0] for node in model.graph.node if node.op_type in QUANTIZERS]
-    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-                              for name in made if name not in names)
-    return model, len(made)
 
 
 def check(source, inputs, folder, least_layers):
@@ -34,9 +25,10 @@ def check(source, inputs, folder, least_layers):
         [exact.program("bin", "anybit"), "quantize", source, "--calibration", folder / "calibration.npy", "--candidates",
          ",".join(CANDIDATES), "-q", "-o", switchable], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    model, count = with_codes(onnx.load(switchable))
-    assert count >= least_layers
-    (name,) = {value.name for value in model.graph.input} - {"candidate"}
+    model = onnx.load(switchable)
+    quantized = [node.output[0] for node in model.graph.node if node.op_type in QUANTIZERS]  # Of weights too: they fold.
+    assert len(quantized) >= least_layers
+    model, name = with_outputs(model, quantized), entry(model)
     artifact = exact.compile_model(model, folder)
     softmax = {node.output[0] for node in model.graph.node if node.op_type == "Softmax"}
     problems = []

@@ -9,11 +9,11 @@ import pathlib
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import exact
+import models
 from anybit import reference
 
 F32 = np.float32
@@ -69,12 +69,7 @@ class Graph:
         return exact.run_artifact(exact.compile_model(self.model(opset), folder), self.inputs, None)
 
     def oracle(self, opset=21):
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        session = onnxruntime.InferenceSession(self.model(opset).SerializeToString(), options,
-                                               providers=["CPUExecutionProvider"])
-        return dict(zip([value.name for value in self.outputs], session.run(None, self.inputs)))
+        return models.oracle(self.model(opset), self.inputs, 0, [value.name for value in self.outputs])
 
     def check(self, folder, step=None, rate=0.01, opset=21):
         """Equal to the reference; to ONNX Runtime but for `rate` of the elements, which differ by one `step`."""
@@ -364,10 +359,7 @@ def test_files_of_onnx_runtimes_quantizer(how, tmp_path):
         quantization.quantize_static(source, made, Reader(), quant_format=quantization.QuantFormat[how], per_channel=True)
     model, inputs = onnx.load(made), {name: pictures[0]}
     got = exact.run_artifact(exact.compile_model(model, tmp_path), inputs, None)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
-    (want,) = session.run(None, inputs)
+    (want,) = models.oracle(model, inputs, 0, [value.name for value in model.graph.output]).values()
     (result,) = got.values()
     assert np.abs(result - want).max() <= (1e-4 if how == "dynamic" else 2 / 256)
     if how == "QDQ":
