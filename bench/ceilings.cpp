@@ -76,6 +76,7 @@ ANYBIT_LOOP(wordsXmm, "vpmaddwd %%xmm12, %%xmm13, %%xmm14\nvpaddd %%xmm14, %%xmm
 ANYBIT_LOOP(popcountZmm,
             "vpxord %%zmm12, %%zmm13, %%zmm14\nvpopcntd %%zmm14, %%zmm14\nvpaddd %%zmm14, %%zmm\\n, %%zmm\\n\n")
 ANYBIT_LOOP(tableZmm, "vpermb %%zmm12, %%zmm13, %%zmm14\nvpdpbusd %%zmm15, %%zmm14, %%zmm\\n\n")
+ANYBIT_LOOP(sixTableZmm, "vpermb %%zmm12, %%zmm13, %%zmm14\nvpaddb %%zmm14, %%zmm\\n, %%zmm\\n\n")
 ANYBIT_LOOP(bytesTableZmm, "vpshufb %%zmm12, %%zmm13, %%zmm14\nvpaddb %%zmm14, %%zmm\\n, %%zmm\\n\n")
 ANYBIT_LOOP(bytesTableYmm, "vpshufb %%ymm12, %%ymm13, %%ymm14\nvpaddb %%ymm14, %%ymm\\n, %%ymm\\n\n")
 ANYBIT_LOOP(bytesTableXmm, "vpshufb %%xmm12, %%xmm13, %%xmm14\nvpaddb %%xmm14, %%xmm\\n, %%xmm\\n\n")
@@ -204,6 +205,7 @@ int main() {
       {"vpxord + vpopcntd + vpaddd zmm (1-bit MAC)", bool(__builtin_cpu_supports("avx512vpopcntdq")), popcountZmm,
        chains * 512},
       {"vpermb + vpdpbusd zmm (1-bit weights)", vnni && __builtin_cpu_supports("avx512vbmi"), tableZmm, chains * 256},
+      {"vpermb + vpaddb zmm (1-bit weights)", bool(__builtin_cpu_supports("avx512vbmi")), sixTableZmm, chains * 384},
       {"vpshufb + vpaddb zmm (1-bit weights)", wide, bytesTableZmm, chains * 256},
       {"vpshufb + vpaddb ymm (1-bit weights)", avx2, bytesTableYmm, chains * 128},
       {"vpshufb + vpaddb xmm (1-bit weights)", avx, bytesTableXmm, chains * 64},

@@ -81,6 +81,8 @@ std::string ceilingOf(const std::string &family, const std::string &features, Wi
     return has(features, "avx512vpopcntdq") ? "vpxord + vpopcntd + vpaddd zmm (1-bit MAC)" : "";
   if (family == "table-dot")
     return "vpermb + vpdpbusd zmm (1-bit weights)";
+  if (family == "table-six")
+    return "vpermb + vpaddb zmm (1-bit weights)";
   if (family == "table")
     return "vpshufb + vpaddb" + wide + " (1-bit weights)";
   if (has(features, "avx512vnni"))
@@ -97,7 +99,7 @@ std::string ceilingOf(const std::string &family, const std::string &features, Wi
 double pairsOfBits(const std::string &family, Widths widths) {
   if (family == "popcount")
     return double(widths.weights) * widths.activations;
-  unsigned mostOfTable = family == "table" ? 4 : family == "table-dot" ? 6 : 0;
+  unsigned mostOfTable = family == "table-dot" ? 6 : family.find("table") == 0 ? 4 : 0;
   return mostOfTable ? double(widths.weights) * (widths.activations > mostOfTable ? 2 : 1) : 1;
 }
 

@@ -313,7 +313,7 @@ SmallVector<Value> AmxKernel::unit(const Part &part, ValueRange state) {
 AmxKernel::Part AmxKernel::part() {
   int64_t weightBytes = allBlocks * steps() * stepBytes(), inputBytes = g.positions() * g.groups * groupBytes;
   Value zero = kb.index(0);
-  if (allBlocks > rows.packs(columnTiles) || (allBlocks >= 8 && weightBytes > inputBytes))
+  if (allBlocks > rows.packs(columnTiles) || (allBlocks >= leastBlocksToShare && weightBytes > inputBytes))
     return {zero, kb.index(rows.packs(columnTiles)), kb.begin(), kb.end()};
   return {kb.begin(), kb.end(), zero, kb.index(allBlocks)};
 }

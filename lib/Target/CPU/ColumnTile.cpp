@@ -14,9 +14,6 @@ static constexpr int64_t mostCachedBytes = 32 << 10;
 /// Reading so many weights in every thread costs less than reading codes that another core wrote.
 static constexpr int64_t mostSharedBytes = 512 << 10;
 
-/// Fewer blocks are too few to be shared evenly.
-static constexpr int64_t leastBlocksToShare = 8;
-
 /// With more tiles a block, its first one is too small a part to be worth an instruction in every step.
 static constexpr int64_t mostTilesAhead = 32;
 

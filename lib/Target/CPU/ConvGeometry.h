@@ -10,6 +10,9 @@ namespace anybit::cpu {
 
 struct LayerShape;
 
+/// Fewer blocks of columns are too few to be shared evenly among threads.
+constexpr int64_t leastBlocksToShare = 8;
+
 /// Byte strides of a channels-last tensor over batch, image row and position.
 struct PixelStrides {
   explicit PixelStrides(const View &view);
