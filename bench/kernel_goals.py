@@ -77,6 +77,11 @@ def ceilings() -> dict[str, float]:
     return {label: float(value) for label, value in re.findall(r"^(\S.*?) {2,}([0-9.]+)$", text, re.M)}
 
 
+def target(level: str) -> str:
+    """Without tiles this very CPU is the one with VNNI."""
+    return "native" if level == "avx512_vnni" and "amx_int8" not in flags() else LEVELS[level].target
+
+
 def evict(memory: np.ndarray) -> None:
     """Takes the caches: what ran before reads its weights from memory."""
     memory += 1
@@ -144,7 +149,7 @@ def print_pairs(levels: list[str], options: argparse.Namespace) -> None:
     in which it and W8A8 took least time, as disturbed ones say something about the neighbours."""
     import anybit
     for level in levels:
-        model = anybit.load(artifact(PAIRS, LEVELS[level].target, options.work))
+        model = anybit.load(artifact(PAIRS, target(level), options.work))
         rounds = [{width: in_turns(model, width, options.seconds) for width in model.candidates if width != "w8a8"}
                   for _ in range(options.rounds)]
         quietest = {width: min((found[width] for found in rounds), key=sum) for width in rounds[0]}
@@ -183,7 +188,7 @@ def figures(level: str, goals: list[Goal], options: argparse.Namespace) -> list[
     """The cells of one column."""
     wanted = {goal.layer.removesuffix(" from memory") for goal in goals}
     cases = {case.name: case for case in CASES if case.name in wanted}
-    files = {name: artifact(case, LEVELS[level].target, options.work) for name, case in cases.items()}
+    files = {name: artifact(case, target(level), options.work) for name, case in cases.items()}
     times, families, best = found = least_times(files, options)
     if options.keep:
         with_earlier(level, files, found, options.keep)
@@ -216,7 +221,7 @@ def main() -> int:
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "kernels")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    needs = {name: CEILINGS[name][0].startswith("tdp") and "amx_int8" or level.needs for name, level in LEVELS.items()}
+    needs = {name: level.needs for name, level in LEVELS.items()} | {"native": "amx_int8", "avx512_vnni": "avx512_vnni"}
     present = flags()
     levels = [name for name in listed(options.levels, LEVELS, "level", parser) if not needs[name] or needs[name] in present]
     print(f"{processor()}, {datetime.date.today().isoformat()}, one thread, least of {options.rounds} rounds.\n", flush=True)

@@ -36,10 +36,11 @@ from onnx import TensorProto, helper, numpy_helper
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONVENTION = ROOT / "python" / "anybit" / "torch" / "onnx_export" / "convention.onnxtxt"
 # Bits of weights and inputs. Byte products depend on how weights are stored and on whether int16 sums are proven;
-# counting on the product of both widths.
-WIDTHS = [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1), (1, 2), (1, 4)]
+# counting on the product of both widths; tables on planes of weights and digits of codes, of which the latter read the
+# same weights again.
+WIDTHS = [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1), (1, 2), (1, 4), (1, 8)]
 FAMILIES = {"dot4": [(8, 8), (5, 5), (4, 4), (2, 2), (1, 1)], "amx": [(8, 8), (4, 4), (2, 2), (1, 1)],
-            "popcount": [(1, 1), (1, 2), (2, 2), (1, 4)], "table": [(1, 1), (1, 2), (2, 2), (1, 4)]}
+            "popcount": [(1, 1), (1, 2), (2, 2), (1, 4)], "table": [(1, 1), (1, 2), (2, 2), (1, 4), (1, 8)]}
 # Registers of columns; a register of bytes that a table looks up becomes four of them.
 VECTORS = {"dot4": (1, 2, 4), "amx": (1, 2), "popcount": (1, 2, 4), "table": (1, 2, 4, 8, 16)}
 
