@@ -74,6 +74,7 @@ int anybit::driver::compileCommand(CommandLine &line) {
   parseFlag(line, OPT_kernel, "--kernel", parseKernel, options.kernel);
   parseFlag(line, OPT_stop_after, "--stop-after", parseStage, options.stopAfter);
   options.narrowWeights = line.has(OPT_narrow_weights);
+  options.noHalide = line.has(OPT_no_halide);
   options.optimization = static_cast<unsigned>(line.number(OPT_optimization, options.optimization, 0, 3));
   options.timing = line.has(OPT_timing);
   options.statsJson = line.has(OPT_stats_json);

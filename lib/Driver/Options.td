@@ -61,6 +61,8 @@ defm kernel : Value<"kernel", "<family[:n[:bytes]]>", [CompileVerb],
     "For measurements: only this family, n registers of columns, weights as bytes">;
 def narrow_weights : Flag<["--"], "narrow-weights">, Visibility<[CompileVerb]>,
     HelpText<"Weights of few bits never as bytes, even where that is faster">;
+def no_halide : Flag<["--"], "no-halide">, Visibility<[CompileVerb]>,
+    HelpText<"For measurements: no kernels of Halide, even where these are faster">;
 defm stop_after : Value<"stop-after", "<stage>", [CompileVerb],
     "Write the IR after import, specialize, integerize, schedule, kernels or emit">;
 def optimization : Joined<["-"], "O">, MetaVarName<"<0..3>">, Visibility<[CompileVerb]>,

@@ -284,6 +284,7 @@ int Compilation::run() {
     return writeIR();
   TargetStageOptions targetOptions;
   targetOptions.target = target;
+  targetOptions.noHalide = options.noHalide;
   ScheduleStageOptions schedule;
   schedule.target = target;
   schedule.kernel = options.kernel;

@@ -33,7 +33,7 @@ void buildScheduleStage(OpPassManager &pm, const ScheduleStageOptions &options) 
 }
 
 void buildKernelsStage(OpPassManager &pm, const TargetStageOptions &options) {
-  pm.addPass(createPlan(PlanOptions{options.target}));
+  pm.addPass(createPlan(PlanOptions{options.target, options.noHalide}));
 }
 
 } // namespace anybit

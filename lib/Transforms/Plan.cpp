@@ -82,7 +82,8 @@ struct Plan : impl::PlanBase<Plan> {
     KernelPool kernels(module);
     ConstantPool constants(module);
     for (func::FuncOp function : candidates) {
-      if (failed(generalize(function)) || failed(VariantPlanner(function, target.cpu(), kernels, constants).run()))
+      if (failed(generalize(function)) ||
+          failed(VariantPlanner(function, target.cpu(), !noHalide, kernels, constants).run()))
         return signalPassFailure();
       function.erase();
     }

@@ -30,6 +30,8 @@ VariantPlanner::Dispatch &VariantPlanner::addDispatch(const cpu::Kernel &kernel,
                                                       ArrayRef<const Place *> used, double nanoseconds) {
   Dispatch dispatch{
       kernels.insert(kernel), layerName(loc), {}, kernel.grid, 0, cpu::claimOf(kernel.grid, nanoseconds), {}};
+  if (!kernel.reason.empty())
+    dispatch.choice = StringAttr::get(function.getContext(), kernel.reason);
   for (const Place *place : used) {
     dispatch.arguments.emplace_back(place->buffer, place->offset);
     Buffer &buffer = buffers[place->buffer];
@@ -173,7 +175,12 @@ LogicalResult VariantPlanner::planPool(msq::PoolOp op) {
   Place input = asWindowInput(op.getInput(), {}, TypedAttr(), false, op.getLoc());
   Place output = placeOfResult(op.getOutput());
   OpBuilder builder = kernels.builder();
-  addDispatch(cpu::buildPoolKernel(builder, op, input.view, output.view, target), op.getLoc(), {&input, &output});
+  std::optional<cpu::Kernel> kernel;
+  if (allowsHalide)
+    kernel = cpu::buildHalidePoolKernel(builder, op, input.view, output.view, target);
+  if (!kernel)
+    kernel = cpu::buildPoolKernel(builder, op, input.view, output.view, target);
+  addDispatch(*kernel, op.getLoc(), {&input, &output});
   return success();
 }
 

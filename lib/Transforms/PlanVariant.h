@@ -11,8 +11,9 @@ namespace anybit {
 /// Turns the function of a candidate into dispatches.
 class VariantPlanner {
 public:
-  VariantPlanner(mlir::func::FuncOp function, const CpuTarget &target, KernelPool &kernels, ConstantPool &constants)
-      : function(function), target(target), kernels(kernels), constants(constants) {}
+  VariantPlanner(mlir::func::FuncOp function, const CpuTarget &target, bool allowsHalide, KernelPool &kernels,
+                 ConstantPool &constants)
+      : function(function), target(target), allowsHalide(allowsHalide), kernels(kernels), constants(constants) {}
 
   /// Emits a `plan.variant` before the function.
   mlir::LogicalResult run();
@@ -71,6 +72,7 @@ private:
 
   mlir::func::FuncOp function;
   const CpuTarget &target;
+  bool allowsHalide;
   KernelPool &kernels;
   ConstantPool &constants;
   std::vector<Buffer> buffers;

@@ -59,6 +59,7 @@ struct CompileOptions {
   EmitKind emit = EmitKind::SharedLibrary;
   std::string stopAfter;     ///< A name of `stageNames()`: the IR after that stage is the output. Empty: all stages.
   unsigned optimization = 3; ///< 0 to 3, for the code of kernels.
+  bool noHalide = false;      ///< Every kernel is of our own, even where Halide's object is faster.
   bool narrowWeights = false; ///< Weights of four and fewer bits are never bytes, even where that is faster.
   bool timing = false;       ///< Time per stage on `diagnostics`.
   bool statsJson = false;    ///< Counters per stage and candidate as one JSON object on `diagnostics`.

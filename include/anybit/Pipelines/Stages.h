@@ -21,6 +21,7 @@ struct SpecializeStageOptions : mlir::PassPipelineOptions<SpecializeStageOptions
 
 struct TargetStageOptions : mlir::PassPipelineOptions<TargetStageOptions> {
   Option<SharedTarget> target{*this, "target", llvm::cl::desc("as `anybit compile --target`; x86-64 if absent")};
+  Option<bool> noHalide{*this, "no-halide", llvm::cl::desc("as `anybit compile --no-halide`"), llvm::cl::init(false)};
 };
 
 struct ScheduleStageOptions : mlir::PassPipelineOptions<ScheduleStageOptions> {

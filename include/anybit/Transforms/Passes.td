@@ -140,7 +140,8 @@ def Plan : Pass<"anybit-plan", "::mlir::ModuleOp"> {
     Example: test/lit/Transforms/plan.mlir.
   }];
   let options = [Option<"target", "target", "::anybit::SharedTarget", "::anybit::SharedTarget()",
-                        "as `anybit compile --target`; x86-64 if absent">];
+                        "as `anybit compile --target`; x86-64 if absent">,
+                 Option<"noHalide", "no-halide", "bool", "false", "as `anybit compile --no-halide`">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::anybit::plan::PlanDialect"];
 }

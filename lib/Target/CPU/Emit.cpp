@@ -1,10 +1,12 @@
 #include "anybit/Target/CPU/Emit.h"
+#include "HalideObjects.h"
 #include "KernelModule.h"
 #include "Sizes.h"
 #include "anybit/Dialect/Plan/IR/Plan.h"
 #include "anybit/Target/Blobs.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 
@@ -21,7 +23,7 @@ namespace {
 /// depend on the machine.
 constexpr unsigned parts = 4;
 
-/// A module with every `parts`-th kernel, from `first` on.
+/// A module with every `parts`-th kernel, from `first` on, and what these call.
 OwningOpRef<ModuleOp> kernelPart(ModuleOp module, unsigned first) {
   OwningOpRef<ModuleOp> part = ModuleOp::create(module.getLoc());
   OpBuilder builder = OpBuilder::atBlockEnd(part->getBody());
@@ -29,6 +31,10 @@ OwningOpRef<ModuleOp> kernelPart(ModuleOp module, unsigned first) {
   for (auto function : module.getOps<func::FuncOp>())
     if (index++ % parts == first)
       builder.clone(*function);
+  builder.setInsertionPointToStart(part->getBody());
+  for (auto declared : module.getOps<LLVM::LLVMFuncOp>())
+    if (!SymbolTable::symbolKnownUseEmpty(declared.getNameAttr(), *part))
+      builder.clone(*declared);
   return part;
 }
 
@@ -88,6 +94,12 @@ llvm::Expected<Artifact> emitObjects(ModuleOp module, const EmitOptions &options
     if (llvm::Error error = addCodeBytes(artifact.objects[i], codeBytes))
       return error;
   }
+  auto halide = takeHalideObjects(module, options.prefix);
+  if (!halide)
+    return halide.takeError();
+  for (const ObjectBytes &object : *halide)
+    if (llvm::Error error = addCodeBytes(object, codeBytes))
+      return error;
   measureCandidates(module, options.prefix, codeBytes, artifact);
   auto machine = createTargetMachine(options.target, 0);
   if (!machine)
@@ -100,6 +112,7 @@ llvm::Expected<Artifact> emitObjects(ModuleOp module, const EmitOptions &options
   llvm::raw_svector_ostream out(artifact.objects[parts]);
   if (llvm::Error error = emitFile(*descriptor, **machine, out, llvm::CodeGenFileType::ObjectFile))
     return error;
+  llvm::append_range(artifact.objects, std::move(*halide));
   return artifact;
 }
 

@@ -101,6 +101,25 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned level
   passes.run(module, modules);
 }
 
+/// Kernels `prefix + name` behind wrappers; what they call is named so too, as it is part of the artifact.
+void nameFunctions(llvm::Module &module, const std::string &prefix) {
+  llvm::SmallVector<llvm::Function *> bodies;
+  for (llvm::Function &function : module)
+    if (!function.isDeclaration()) {
+      bodies.push_back(&function);
+    } else if (!function.isIntrinsic()) {
+      function.setName(prefix + function.getName());
+      function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    }
+  for (llvm::Function *body : bodies) {
+    std::string name = prefix + body->getName().str();
+    body->setName(name + ".body");
+    body->setLinkage(llvm::GlobalValue::InternalLinkage);
+    body->addFnAttr(llvm::Attribute::NoInline); // keeps `noalias` of the arguments in plain sight
+    addWrapper(*body, name);
+  }
+}
+
 } // namespace
 
 llvm::Expected<std::unique_ptr<llvm::Module>> buildKernelModule(ModuleOp kernels, const EmitOptions &options,
@@ -113,17 +132,7 @@ llvm::Expected<std::unique_ptr<llvm::Module>> buildKernelModule(ModuleOp kernels
     return llvm::createStringError("kernels do not translate to llvm ir");
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
-  llvm::SmallVector<llvm::Function *> bodies;
-  for (llvm::Function &function : *module)
-    if (!function.isDeclaration())
-      bodies.push_back(&function);
-  for (llvm::Function *body : bodies) {
-    std::string name = options.prefix + body->getName().str();
-    body->setName(name + ".body");
-    body->setLinkage(llvm::GlobalValue::InternalLinkage);
-    body->addFnAttr(llvm::Attribute::NoInline); // keeps `noalias` of the arguments in plain sight
-    addWrapper(*body, name);
-  }
+  nameFunctions(*module, options.prefix);
   setAttributes(*module, options);
   optimize(*module, machine, options.optimization);
   if (llvm::verifyModule(*module))

@@ -3,6 +3,7 @@
 #include "anybit/Dialect/Plan/IR/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
 
 #include "llvm/Object/ELFObjectFile.h"
@@ -39,13 +40,24 @@ static uint64_t bytesOf(plan::ConstantOp constant) {
   return uint64_t(type.getNumElements()) * std::max(1u, type.getElementTypeBitWidth() / 8);
 }
 
+/// Machine code of a kernel and of what it calls, by symbol.
+static void addCode(func::FuncOp kernel, StringRef prefix, const llvm::StringMap<uint64_t> &codeBytes,
+                    llvm::StringMap<uint64_t> &code) {
+  auto add = [&](StringRef symbol) { code[symbol] = codeBytes.lookup((prefix + symbol).str()); };
+  add(kernel.getName());
+  kernel.walk([&](LLVM::CallOp call) {
+    if (call.getCallee())
+      add(*call.getCallee());
+  });
+}
+
 void measureCandidates(ModuleOp module, StringRef prefix, const llvm::StringMap<uint64_t> &codeBytes,
                        Artifact &artifact) {
   SymbolTable symbols(module);
   for (auto variant : module.getOps<plan::VariantOp>()) {
     llvm::StringMap<uint64_t> weights, code;
     for (auto dispatch : variant.getBody().front().getOps<plan::DispatchOp>()) {
-      code[dispatch.getKernel()] = codeBytes.lookup((prefix + dispatch.getKernel()).str());
+      addCode(symbols.lookup<func::FuncOp>(dispatch.getKernel()), prefix, codeBytes, code);
       for (auto argument : dispatch.getArguments().getAsRange<plan::ArgumentAttr>())
         if (argument.getSymbol())
           weights[argument.getSymbol().getValue()] =
@@ -57,8 +69,10 @@ void measureCandidates(ModuleOp module, StringRef prefix, const llvm::StringMap<
   }
   for (auto constant : module.getOps<plan::ConstantOp>())
     artifact.total.weights += bytesOf(constant);
+  llvm::StringMap<uint64_t> code;
   for (auto function : module.getOps<func::FuncOp>())
-    artifact.total.code += codeBytes.lookup((prefix + function.getName()).str());
+    addCode(function, prefix, codeBytes, code);
+  artifact.total.code = sum(code);
 }
 
 } // namespace anybit::cpu

@@ -17,6 +17,8 @@
 
 #include "anybit/weights.h"
 
+#include <optional>
+
 namespace anybit::cpu {
 
 /// Where the elements of a tensor lie, relative to the pointer a kernel gets: one stride, in elements, per logical
@@ -35,6 +37,7 @@ struct Kernel {
   int64_t grid = 1;
   llvm::StringRef family;
   int64_t scratchBytes = 0; ///< Per thread.
+  llvm::StringRef reason;   ///< For people: why there is this one where others would do; may be empty.
 };
 
 /// Bits of the codes of an input.
@@ -54,6 +57,11 @@ Kernel buildGenericKernel(mlir::OpBuilder &builder, mlir::linalg::GenericOp op, 
 /// `msq.pool` on channels-last views: input, result.
 Kernel buildPoolKernel(mlir::OpBuilder &builder, msq::PoolOp op, const View &input, const View &output,
                        const CpuTarget &target);
+
+/// The same where Halide's object for the target is faster by measurement (docs/kernels.md, "Against Halide"): a function
+/// of family "halide" that calls the object's, which it declares in the module of `builder`.
+std::optional<Kernel> buildHalidePoolKernel(mlir::OpBuilder &builder, msq::PoolOp op, const View &input,
+                                            const View &output, const CpuTarget &target);
 
 /// Copies between two views of one shape.
 Kernel buildCopyKernel(mlir::OpBuilder &builder, const View &input, const View &output, const CpuTarget &target);
