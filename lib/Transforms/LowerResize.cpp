@@ -103,6 +103,7 @@ struct LowerResize : OpRewritePattern<msq::ResizeOp> {
     for (const Tables &table : llvm::reverse(tables)) {
       shape[table.dim] = out.getDimSize(table.dim);
       result = gather(rewriter, op, result, RankedTensorType::get(shape, out.getElementType()), table);
+      result.getDefiningOp()->setAttr(linearDimension, rewriter.getI64IntegerAttr(table.dim));
     }
     rewriter.replaceOp(op, result);
     return success();

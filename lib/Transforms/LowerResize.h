@@ -5,6 +5,9 @@
 
 namespace anybit {
 
+/// On loops of a linear resize along one dimension: which.
+inline constexpr llvm::StringLiteral linearDimension = "anybit.linear_dimension";
+
 /// `msq.resize` as a gather whose source positions and weights are constant tables, one per resampled dimension.
 void populateResizePatterns(mlir::RewritePatternSet &patterns);
 

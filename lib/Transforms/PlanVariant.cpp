@@ -140,6 +140,8 @@ LogicalResult VariantPlanner::planConv(lowbit::ConvOp op) {
 }
 
 LogicalResult VariantPlanner::planGeneric(linalg::GenericOp op) {
+  if (planned.contains(op) || planResize(op))
+    return success();
   SmallVector<Place> all;
   SmallVector<TypedAttr> inits;
   SmallVector<Value> extracted;

@@ -63,6 +63,7 @@ private:
   mlir::LogicalResult plan(mlir::Operation &op);
   mlir::LogicalResult planConv(lowbit::ConvOp op);
   mlir::LogicalResult planGeneric(mlir::linalg::GenericOp op);
+  bool planResize(mlir::linalg::GenericOp columns);
   mlir::LogicalResult planPool(msq::PoolOp op);
   mlir::LogicalResult planConcat(mlir::tensor::ConcatOp op);
   mlir::LogicalResult planPad(mlir::tensor::PadOp op);
@@ -73,6 +74,7 @@ private:
   mlir::func::FuncOp function;
   const CpuTarget &target;
   bool allowsHalide;
+  llvm::DenseSet<mlir::Operation *> planned; ///< Together with an op before them.
   KernelPool &kernels;
   ConstantPool &constants;
   std::vector<Buffer> buffers;

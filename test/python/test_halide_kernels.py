@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import exact
+from anybit import reference
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="objects are for x86-64")
 ROOT = pathlib.Path(__file__).parents[2]
@@ -163,3 +164,42 @@ def test_two_models_in_one_program(emit, suffix, tmp_path):
     done = subprocess.run([tmp_path / "program"], input=x.tobytes(), capture_output=True)
     assert done.returncode == 0
     assert done.stdout == want
+
+
+# Positions half way, at both ends, and further apart than the input's; sizes that no tile divides.
+RESIZES = {
+    "up": ([2, 128, 9, 7], (23, 29), "align_corners"),
+    "twice": ([1, 192, 12, 5], (24, 10), "half_pixel"),
+    "down in one direction": ([2, 128, 30, 9], (21, 17), "asymmetric"),
+    "few rows": ([1, 128, 3, 9], (5, 14), "half_pixel"),
+}
+
+
+def resize_model(shape, size, coordinates) -> onnx.ModelProto:
+    """x -> resize -> convolution with padding -> y, and the resize again for a pool: inside of a network."""
+    channels = shape[1]
+    constants = [onnx.numpy_helper.from_array(np.array([*shape[:2], *size], np.int64), "sizes"),
+                 onnx.numpy_helper.from_array(np.ones((channels, 1, 3, 3), F32), "weights")]
+    nodes = [helper.make_node("Resize", ["x", "", "", "sizes"], ["r"], mode="linear", name="resize",
+                              coordinate_transformation_mode=coordinates),
+             helper.make_node("Conv", ["r", "weights"], ["y"], group=channels, pads=[1, 1, 1, 1]),
+             helper.make_node("MaxPool", ["r"], ["z"], kernel_shape=[1, 1])]
+    graph = helper.make_graph(nodes, "network", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+                              [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "yz"], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("name", ["avx2", "avx512"])
+@pytest.mark.parametrize("resize", RESIZES)
+def test_resizes_have_the_bits_of_our_loops(resize, name, tmp_path):
+    exact.need_target(CLASSES[name])
+    model = resize_model(*RESIZES[resize])
+    halide, own = compile_both(model, tmp_path, CLASSES[name])
+    assert families(halide).count("halide") == 1 and "halide" not in families(own)
+    x = {"x": np.random.default_rng(4).normal(size=RESIZES[resize][0]).astype(F32)}
+    want = exact.run_artifact(own, x, None)
+    for threads in ("1", "2"):
+        got = exact.run_artifact(halide, x, None, ("--threads", threads))
+        for output in "yz":
+            assert (got[output].view(np.uint32) == want[output].view(np.uint32)).all(), (output, threads)
+    np.testing.assert_allclose(got["z"], reference.run(model, x)["z"], rtol=1e-5, atol=1e-5)

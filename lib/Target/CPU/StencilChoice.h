@@ -14,6 +14,8 @@ struct Stencil {
 };
 
 Stencil chooseStencil(msq::PoolOp op, const View &input, const View &output, const CpuTarget &target);
+/// Of a linear resize of rows and columns.
+Stencil chooseLinearResize(const View &input, const View &output, const CpuTarget &target);
 
 } // namespace anybit::cpu
 

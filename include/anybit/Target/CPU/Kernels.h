@@ -63,6 +63,14 @@ Kernel buildPoolKernel(mlir::OpBuilder &builder, msq::PoolOp op, const View &inp
 std::optional<Kernel> buildHalidePoolKernel(mlir::OpBuilder &builder, msq::PoolOp op, const View &input,
                                             const View &output, const CpuTarget &target);
 
+/// Whether a linear resize of rows and columns between images of these views is one of Halide's cases.
+bool isHalideResize(const View &input, const View &output, const CpuTarget &target);
+
+/// Its kernel. `views`, and the arguments: the input, for columns the positions before and behind each and the weight of
+/// that behind, the same for rows, the result. Images are channels-last.
+Kernel buildHalideResizeKernel(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<View> views,
+                               const CpuTarget &target);
+
 /// Copies between two views of one shape.
 Kernel buildCopyKernel(mlir::OpBuilder &builder, const View &input, const View &output, const CpuTarget &target);
 
