@@ -260,7 +260,7 @@ def parsed() -> argparse.Namespace:
     options.levels = listed(options.levels, LEVELS, "level", parser)
     options.engines = listed(options.engines, engines, "engine", parser)
     options.candidates = listed(options.candidates, CANDIDATES, "candidate", parser)
-    options.limit = None
+    options.limit = options.calibration = None  # of samples: all
     return options
 
 
