@@ -55,10 +55,8 @@ Value TableTile::sumsOfPairs(Value codes, int64_t high) {
     first.push_back(i / 4 * 2 + i % 2 * count);
     second.push_back(i / 4 * 2 + 1 + i / 2 % 2 * count);
   }
-  auto shuffled = [&](ArrayRef<int64_t> order) {
-    return vector::ShuffleOp::create(kb.b, kb.loc, absent, present, order);
-  };
-  return arith::AddIOp::create(kb.b, kb.loc, shuffled(first), shuffled(second));
+  auto taken = [&](ArrayRef<int64_t> order) { return vector::ShuffleOp::create(kb.b, kb.loc, absent, present, order); };
+  return arith::AddIOp::create(kb.b, kb.loc, taken(first), taken(second));
 }
 
 /// So many tables of two pairs, of which every `distance`-th begins one.
