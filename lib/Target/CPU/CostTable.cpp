@@ -82,7 +82,7 @@ const CostTable::Row *CostTable::findRow(const LayerShape &layer, const KernelCh
   for (const Row &row : times) {
     // Tables of four and of six channels are read by other instructions.
     if (row.choice.family != choice.family ||
-        looksUpSix(measured, row.choice.vectors) != looksUpSix(measured, choice.vectors))
+        tableForm(measured, row.choice.vectors) != tableForm(measured, choice.vectors))
       continue;
     double distance =
         formatDistance(row, layer, measured) + 0.5 * std::abs(double(row.choice.vectors - choice.vectors));

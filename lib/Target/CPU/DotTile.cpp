@@ -55,7 +55,8 @@ int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions
 int64_t tableRows(const CpuTarget &target, int64_t vectors, int64_t inputBits, int64_t positions) {
   // Sums of bytes stay in registers. Those of 16 bits, two registers each, do so where sums of long codes become them
   // after a few tables. Beside them are indices, a table, what is found, and constants.
-  bool six = looksUpSix(target, vectors), dots = target.permutesBytes && !six;
+  TableForm form = tableForm(target, vectors);
+  bool six = form == TableForm::Six, dots = form == TableForm::Dot;
   int64_t perRow = dots ? vectors : vectors / 4, best = 1;
   int64_t spare = int64_t(target.vectorRegisters) - perRow - 2;
   int64_t most = dots                        ? std::min<int64_t>((spare - 5) / perRow, 10)

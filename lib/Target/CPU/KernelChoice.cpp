@@ -99,11 +99,13 @@ static constexpr unsigned mostTablePasses = 4;
 static constexpr int64_t mostTableBytes = 16 << 20, mostIndexBytes = 1 << 20;
 
 static bool hasTables(const LayerShape &layer, const CpuTarget &target, int64_t vectors) {
-  bool six = looksUpSix(target, vectors), dots = target.permutesBytes && !six;
-  int64_t digits = tableDigits(target, vectors, layer.inputBits), tables = llvm::divideCeil(layer.inputs, six ? 6 : 4);
-  int64_t indexBytes = dots ? 0 : layer.weightBits * layer.taps() * tables * vectors * int64_t(target.lanes32());
+  TableForm form = tableForm(target, vectors);
+  int64_t digits = tableDigits(target, vectors, layer.inputBits), channels = tableChannels(form),
+          tables = llvm::divideCeil(layer.inputs, channels);
+  int64_t indexBytes =
+      form == TableForm::Dot ? 0 : layer.weightBits * layer.taps() * tables * vectors * int64_t(target.lanes32());
   return layer.weightBits * digits <= mostTablePasses && indexBytes <= mostIndexBytes &&
-         rewrittenPositions(layer) * tables * (six ? 64 : 16) * digits <= mostTableBytes;
+         rewrittenPositions(layer) * tables * (int64_t(1) << channels) * digits <= mostTableBytes;
 }
 
 /// A register of bytes is four of columns, and two of them are a block at most, four of tables of six channels.
@@ -192,8 +194,10 @@ static double lookupWork(const LayerShape &layer, const KernelChoice &choice, co
   int64_t blocks = blocksOf(layer, choice, target), digits = tableDigits(target, choice.vectors, layer.inputBits);
   int64_t rows = tableRows(target, choice.vectors, layer.inputBits, layer.positions());
   int64_t tiles = blocks * llvm::divideCeil(layer.positions(), rows);
-  bool six = looksUpSix(target, choice.vectors), dots = target.permutesBytes && !six;
-  int64_t tables = llvm::divideCeil(layer.inputs, six ? 6 : 4), steps = dots ? 2 * llvm::divideCeil(tables, 8) : tables;
+  TableForm form = tableForm(target, choice.vectors);
+  bool six = form == TableForm::Six, dots = form == TableForm::Dot;
+  int64_t tables = llvm::divideCeil(layer.inputs, tableChannels(form)),
+          steps = dots ? 2 * llvm::divideCeil(tables, 8) : tables;
   int64_t vectors = dots ? choice.vectors : choice.vectors / 4;
   double widening = dots ? 0 : 3.0 / double((six ? 42 : 63) / ((1 << std::min(layer.inputBits, 4U)) - 1));
   double step = double(rows * vectors) * (2 + widening) + double(rows + vectors);

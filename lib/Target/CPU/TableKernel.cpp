@@ -260,11 +260,11 @@ TableKernel::Sums TableKernel::sums(Streams streams, ArrayRef<Value> rowPointers
 
 Kernel buildTableKernel(OpBuilder &builder, lowbit::ConvOp op, ArrayRef<View> views, const CpuTarget &target) {
   auto packed = cast<lowbit::PackedAttr>(cast<RankedTensorType>(op.getWeights().getType()).getEncoding());
-  if (!target.permutesBytes)
-    return TableKernel(builder, op, views, target, /*channels=*/4).build("table");
-  if (!looksUpSix(target, packed.getColumns() / target.lanes32()))
+  TableForm form = tableForm(target, packed.getColumns() / target.lanes32());
+  if (form == TableForm::Dot)
     return buildPermuteKernel(builder, op, views, target);
-  return TableKernel(builder, op, views, target, /*channels=*/6).build("table-six");
+  return TableKernel(builder, op, views, target, tableChannels(form))
+      .build(form == TableForm::Six ? "table-six" : "table");
 }
 
 } // namespace anybit::cpu

@@ -36,14 +36,24 @@ double stepCost(StepForm form, int64_t rows, int64_t vectors);
 /// Rows of a tile that counts bits.
 int64_t countingRows(const CpuTarget &target, int64_t vectors, int64_t positions);
 
-/// Whether tables are of six channels instead of four: a register of them holds one, and is worth loading for two or
-/// more registers of bytes, `vectors` of columns, only.
-inline bool looksUpSix(const CpuTarget &target, int64_t vectors) { return target.permutesBytes && vectors > 4; }
+/// What sums are looked up in (docs/kernels.md, "table").
+enum class TableForm {
+  Bytes, ///< Tables of four channels, whose bytes are added.
+  Six, ///< The same of six channels: a register holds one, which is worth loading for several registers of bytes only.
+  Dot, ///< Four tables of four channels in a register, whose bytes VPDPBUSD adds.
+};
+
+/// The form for blocks of `vectors` registers of columns.
+inline TableForm tableForm(const CpuTarget &target, int64_t vectors) {
+  return !target.permutesBytes ? TableForm::Bytes : vectors > 4 ? TableForm::Six : TableForm::Dot;
+}
+
+inline int64_t tableChannels(TableForm form) { return form == TableForm::Six ? 6 : 4; }
 
 /// Parts of codes, of four bits where there are two, that have tables of their own: sums stay bytes, and few enough for
 /// several of them where bytes are added.
 inline int64_t tableDigits(const CpuTarget &target, int64_t vectors, int64_t inputBits) {
-  return inputBits > (target.permutesBytes && !looksUpSix(target, vectors) ? 6 : 4) ? 2 : 1;
+  return inputBits > (tableForm(target, vectors) == TableForm::Dot ? 6 : 4) ? 2 : 1;
 }
 
 /// Rows of a tile that looks sums up in tables.
